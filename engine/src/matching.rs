@@ -1,0 +1,1 @@
+//! Fixes to roads: an online hidden Markov model with bounded lag and bounded state.

@@ -1,0 +1,1 @@
+//! Better orders of the remaining stops.

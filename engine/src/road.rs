@@ -1,0 +1,1 @@
+//! The road network: import, the mapped file, the spatial index.

@@ -1,0 +1,1 @@
+//! Partitions, shards, checkpoints, recovery: the only threads of the engine.

@@ -1,0 +1,1 @@
+//! The step function: one vehicle, one input, all that it means. Pure.

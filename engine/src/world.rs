@@ -1,0 +1,1 @@
+//! What a step reads besides its vehicle: immutable, numbered, named by content.

@@ -1,0 +1,121 @@
+//! What comes along with a fix: one registry of keys, each with one unit for all protocols.
+
+use std::fmt;
+
+/// One entry of the registry.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// Our name, snake case, unit in the name where it has one: `battery_volts`.
+    pub name: &'static str,
+    /// The name Traccar's vectors use: `battery`.
+    pub traccar: &'static str,
+    /// What to multiply our value with to get Traccar's unit.
+    pub traccar_factor: Factor,
+    /// Whether it belongs to the identity of a record ([`crate::record::pid`]): event, alarm,
+    /// the record's own number.
+    pub identity: bool,
+}
+
+/// A ratio of units, exact in thousandths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Factor {
+    /// Thousandths: 1000 is the same unit.
+    pub thousandths: i64,
+}
+
+/// The value of an attribute.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Yes or no.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A finite number.
+    Float(f64),
+    /// At most [`TEXT_MAX`] bytes.
+    Text(String),
+}
+
+/// Longest text value, bytes; longer ones are cut at a character.
+pub const TEXT_MAX: usize = 1024;
+/// Most attributes of one report; further ones are dropped and counted by the caller.
+pub const ATTRIBUTES_MAX: usize = 192;
+
+/// Key of an attribute.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// In the registry, possibly numbered from 1 (`temperature` 2); 0 where not numbered.
+    Known(&'static str, u16),
+    /// The vendor's own number, not named by us: `io<N>`.
+    Io(u32),
+    /// A name that the sender chose (phones' query keys), at most 64 bytes.
+    Other(String),
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(name, 0) => f.write_str(name),
+            Self::Known(name, n) => write!(f, "{name}{n}"),
+            Self::Io(n) => write!(f, "io{n}"),
+            Self::Other(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Keys and values in the order the device sent them, each key once (the last value wins).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Attributes(Vec<(Key, Value)>);
+
+impl Attributes {
+    /// Sets a value; beyond [`ATTRIBUTES_MAX`] keys it is dropped and `false` returned.
+    pub fn set(&mut self, key: Key, value: Value) -> bool {
+        if let Some(slot) = self.0.iter_mut().find(|(k, _)| *k == key) {
+            slot.1 = value;
+            return true;
+        }
+        let room = self.0.len() < ATTRIBUTES_MAX;
+        if room {
+            self.0.push((key, value));
+        }
+        room
+    }
+    /// The value of a key.
+    pub fn get(&self, key: &Key) -> Option<&Value> {
+        self.0.iter().find(|(k, _)| k == key).map(|(_, v)| v)
+    }
+    /// All, in the order they were set.
+    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Value)> {
+        self.0.iter().map(|(k, v)| (k, v))
+    }
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+    /// Removes all, keeping the memory.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// The registry: one entry a key, sorted by name.
+pub const REGISTRY: &[Attribute] = &[];
+
+/// The registry's own spelling of a name, where it has one.
+pub fn known(name: &str) -> Option<&'static str> {
+    entry(name).map(|a| a.name)
+}
+
+/// The registry's entry of a name.
+pub fn entry(name: &str) -> Option<&'static Attribute> {
+    REGISTRY.binary_search_by(|a| a.name.cmp(name)).ok().map(|i| &REGISTRY[i])
+}
+
+/// Whether a key belongs to the identity of a record.
+pub fn is_identity(key: &Key) -> bool {
+    matches!(key, Key::Known(name, _) if entry(name).is_some_and(|a| a.identity))
+}

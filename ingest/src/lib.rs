@@ -1,0 +1,15 @@
+//! What a device says: bytes in, fixes out.
+//!
+//! A leaf: no socket, no runtime, no clock, no Kafka. In reading order: [`units`], [`time`] and
+//! [`id`] are the words; [`fix`] is what a receiver measured, [`attribute`] what came with it;
+//! [`protocol`] turns bytes into [`fix::Report`]s; [`record`] turns those into the bytes of the
+//! log, and [`log`] is the log itself as everybody sees it.
+
+pub mod attribute;
+pub mod fix;
+pub mod id;
+pub mod log;
+pub mod protocol;
+pub mod record;
+pub mod time;
+pub mod units;

@@ -1,0 +1,219 @@
+//! Protocols: bytes in, reports and replies out. No socket, no clock; a test is a loop over bytes.
+//!
+//! One protocol is one file: framing, decode, encode, docs, tests. Everything known about it sits
+//! in its one `impl Protocol` and one line of [`PROTOCOLS`]; port table, `--help`, README table
+//! and the simulator's menu are made from that slice.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::fix::Report;
+use crate::id::DeviceId;
+use crate::time::Timestamp;
+
+/// Every protocol the gateway speaks, by name.
+pub const PROTOCOLS: &[&dyn Protocol] = &[];
+
+/// The protocol of a name.
+pub fn by_name(name: &str) -> Option<&'static dyn Protocol> {
+    PROTOCOLS.iter().copied().find(|p| p.name() == name)
+}
+
+/// How bytes travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// A stream; one decoder a connection.
+    Tcp,
+    /// One datagram is one whole conversation; one decoder a datagram.
+    Udp,
+    /// A stream of HTTP/1.1 requests; one decoder a connection.
+    Http,
+}
+
+impl Transport {
+    /// `tcp`, `udp` or `http`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Http => "http",
+        }
+    }
+}
+
+/// What to do with a wrong checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Checksum {
+    /// Refuse the frame (production).
+    #[default]
+    Strict,
+    /// Decode it all the same and say so in [`Report::checksum_ok`] (scoring, forensics).
+    Lenient,
+}
+
+/// How to set up a decoder or encoder.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What to do with wrong checksums.
+    pub checksum: Checksum,
+    /// Device model where the bytes alone leave it open (`decoder_config.modelOverride`).
+    pub model: Option<String>,
+}
+
+/// One protocol: its facts, its decoder, its encoder.
+pub trait Protocol: Send + Sync + std::fmt::Debug {
+    /// Lower case name, Traccar's where it has one.
+    fn name(&self) -> &'static str;
+    /// Port that devices of this kind are usually set to.
+    fn default_port(&self) -> u16;
+    /// How it may arrive.
+    fn transports(&self) -> &'static [Transport];
+    /// Models and programs known to speak it, for people.
+    fn models(&self) -> &'static [&'static str];
+    /// How long a silent connection is kept.
+    fn idle_limit(&self) -> Duration;
+    /// A decoder for one connection (TCP, HTTP) or one datagram (UDP).
+    fn decoder(&self, transport: Transport, options: &Options) -> Box<dyn Decode>;
+    /// The device's side of the conversation, for the simulator and for tests.
+    fn encoder(&self, transport: Transport, device: &DeviceId) -> Box<dyn Encode>;
+}
+
+/// The server's side: decodes one stream.
+pub trait Decode: Send {
+    /// Accept bytes exactly as they arrived; any split is legal. `received_at` completes
+    /// messages that carry no date and stamps time replies. Buffers at most one frame of the
+    /// protocol's own maximum.
+    fn feed(&mut self, bytes: &[u8], received_at: Timestamp);
+    /// What to do next. Call until `NeedBytes`. `Step::Report` has filled `report`, which the
+    /// caller reuses.
+    fn poll(&mut self, report: &mut Report) -> Result<Step, DecodeError>;
+    /// Answers `Step::Identify`: may this device speak, and if not, why.
+    fn admit(&mut self, verdict: Admission);
+    /// Whether a frame has begun and not ended (the progress timeout runs).
+    fn mid_frame(&self) -> bool;
+    /// The next raw frame as the stream splitter cuts it, for `milepost decode` of frame vectors;
+    /// consumes it. `None`: incomplete. Streams without own framing answer `None`.
+    fn frame(&mut self) -> Option<Bytes> {
+        None
+    }
+}
+
+/// What a decoder wants next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing more without more bytes.
+    NeedBytes,
+    /// The stream named its device; nothing further is decoded until [`Decode::admit`].
+    Identify(DeviceId),
+    /// The caller's report has been filled.
+    Report,
+    /// Answer the device.
+    Reply {
+        /// The exact bytes.
+        bytes: Bytes,
+        /// When it may go.
+        when: When,
+    },
+    /// The protocol ends the connection here (an HTTP `Connection: close`, a refused login),
+    /// after the replies before it have been sent.
+    Close,
+}
+
+/// When a reply may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Login, heartbeat, time: at once (but after replies that were decoded earlier).
+    Immediate,
+    /// When every report decoded before it is durable.
+    AfterDurable,
+}
+
+/// The verdict on an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It may speak.
+    Admitted,
+    /// Nobody knows this device.
+    Unknown,
+    /// It may not, though known: retired, wrong protocol, conflict with a live connection.
+    Refused,
+}
+
+/// Bytes that mean nothing. Never the end of a stream by itself: count, sample, go on.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{reason} at byte {offset}")]
+pub struct DecodeError {
+    /// Closed set, for the counter's label.
+    pub kind: BadFrame,
+    /// Offset within the frame (or within the skipped bytes).
+    pub offset: usize,
+    /// Lower case, value in backticks, what was expected.
+    pub reason: String,
+    /// The bad frame, at most [`SAMPLE_MAX`] bytes of it.
+    pub sample: Bytes,
+    /// False: the stream can not be followed any further; close it.
+    pub recoverable: bool,
+}
+
+/// Longest sample of a bad frame, bytes.
+pub const SAMPLE_MAX: usize = 256;
+
+/// Why a frame is bad; the label of a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BadFrame {
+    /// Its own checksum is wrong.
+    Checksum,
+    /// A length that cannot be, or longer than the protocol allows.
+    Length,
+    /// Ends before its fields do.
+    Truncated,
+    /// A field or structure that the protocol does not know.
+    Malformed,
+    /// A value outside of its range (latitude 91).
+    Range,
+    /// Data before any identity.
+    NoIdentity,
+}
+
+impl BadFrame {
+    /// Label value.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Checksum => "checksum",
+            Self::Length => "length",
+            Self::Truncated => "truncated",
+            Self::Malformed => "malformed",
+            Self::Range => "range",
+            Self::NoIdentity => "no_identity",
+        }
+    }
+}
+
+/// The device's side: what a tracker of this kind sends, and what it makes of the answers.
+pub trait Encode: Send {
+    /// What it sends first on a new connection; empty where the protocol has no login.
+    fn login(&mut self) -> Vec<u8>;
+    /// One packet that carries the reports, oldest first, as a tracker would send it now.
+    fn packet(&mut self, reports: &[Report]) -> Vec<u8>;
+    /// Bytes from the server, any split; appends what they say.
+    fn answer(&mut self, bytes: &[u8], out: &mut Vec<Answer>);
+    /// Most records one packet can carry.
+    fn records_max(&self) -> usize;
+    /// Whether the protocol answers data at all (raw NMEA does not).
+    fn acknowledges(&self) -> bool;
+}
+
+/// What the server said to a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The login holds.
+    LoggedIn,
+    /// The login or request was refused.
+    Refused,
+    /// The oldest unanswered packet is safe, all of its records.
+    Stored,
+    /// The oldest unanswered packet was not taken; send it again.
+    NotStored,
+}

@@ -1,0 +1,283 @@
+//! The messages as Protocol Buffers lay them out. Private to `record` but for the fix, which
+//! `engine` carries inside its `position` output.
+
+use bytes::Bytes;
+use prost::{Message, Oneof};
+
+use super::{Attributes, BadRecord, DeviceInput, DeviceRecord, Fix, Key, Measured, Pid};
+use super::{DeviceId, Position, Report, TenantId, Timestamp, Value, VehicleId};
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct WireEnvelope {
+    #[prost(uint32, tag = "1")]
+    pub(super) kind: u32,
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub(super) pid: Option<Bytes>,
+    #[prost(sfixed64, tag = "3")]
+    pub(super) received_at_us: i64,
+    #[prost(uint64, tag = "4")]
+    pub(super) seq: u64,
+    #[prost(string, optional, tag = "5")]
+    pub(super) by: Option<String>,
+    #[prost(bytes = "bytes", tag = "6")]
+    pub(super) payload: Bytes,
+}
+
+/// A fix as stored: integers only.
+#[derive(Clone, PartialEq, Message)]
+pub struct WireFix {
+    /// Longitude, 1e-7 degrees.
+    #[prost(sint32, tag = "1")]
+    pub lng_e7: i32,
+    /// Latitude, 1e-7 degrees.
+    #[prost(sint32, tag = "2")]
+    pub lat_e7: i32,
+    /// The receiver's own judgement.
+    #[prost(bool, tag = "3")]
+    pub valid: bool,
+    /// Millimetres a second.
+    #[prost(uint32, optional, tag = "4")]
+    pub speed_mm_s: Option<u32>,
+    /// Hundredths of a degree.
+    #[prost(uint32, optional, tag = "5")]
+    pub heading_cdeg: Option<u32>,
+    /// Centimetres.
+    #[prost(sint32, optional, tag = "6")]
+    pub altitude_cm: Option<i32>,
+    /// Centimetres.
+    #[prost(uint32, optional, tag = "7")]
+    pub accuracy_cm: Option<u32>,
+}
+
+impl From<&Fix> for WireFix {
+    fn from(fix: &Fix) -> Self {
+        let scaled = |v: f64, by: f64| (v * by).round_ties_even();
+        let (lng_e7, lat_e7) = fix.position.to_e7();
+        Self {
+            lng_e7,
+            lat_e7,
+            valid: fix.valid,
+            speed_mm_s: fix.speed.map(|v| scaled(v.get(), 1e3) as u32),
+            heading_cdeg: fix.heading.map(|v| scaled(v.get(), 100.0) as u32),
+            altitude_cm: fix.altitude.map(|v| scaled(v.get(), 100.0) as i32),
+            accuracy_cm: fix.accuracy.map(|v| scaled(v.get(), 100.0) as u32),
+        }
+    }
+}
+
+impl TryFrom<&WireFix> for Fix {
+    type Error = BadRecord;
+    fn try_from(wire: &WireFix) -> Result<Self, BadRecord> {
+        let place = Position::from_e7(wire.lng_e7, wire.lat_e7);
+        Self::new(Measured {
+            lng: place.lng,
+            lat: place.lat,
+            valid: wire.valid,
+            speed: wire.speed_mm_s.map(|v| f64::from(v) / 1e3),
+            heading: wire.heading_cdeg.map(|v| f64::from(v) / 100.0),
+            altitude: wire.altitude_cm.map(|v| f64::from(v) / 100.0),
+            accuracy: wire.accuracy_cm.map(|v| f64::from(v) / 100.0),
+        })
+        .map_err(|e| BadRecord::Value(e.to_string()))
+    }
+}
+
+#[derive(Clone, PartialEq, Oneof)]
+enum WireKey {
+    #[prost(string, tag = "1")]
+    Known(String),
+    #[prost(uint32, tag = "2")]
+    Io(u32),
+    #[prost(string, tag = "3")]
+    Other(String),
+}
+
+#[derive(Clone, PartialEq, Oneof)]
+enum WireValue {
+    #[prost(bool, tag = "5")]
+    Bool(bool),
+    #[prost(sint64, tag = "6")]
+    Int(i64),
+    #[prost(double, tag = "7")]
+    Float(f64),
+    #[prost(string, tag = "8")]
+    Text(String),
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct WireAttribute {
+    #[prost(oneof = "WireKey", tags = "1, 2, 3")]
+    key: Option<WireKey>,
+    /// Number of a numbered known key; 0 where not numbered.
+    #[prost(uint32, tag = "4")]
+    number: u32,
+    #[prost(oneof = "WireValue", tags = "5, 6, 7, 8")]
+    value: Option<WireValue>,
+}
+
+/// A device's record as stored: kinds `fix` and `report`.
+#[derive(Clone, PartialEq, Message)]
+pub struct WireReport {
+    #[prost(string, tag = "1")]
+    device: String,
+    #[prost(string, tag = "2")]
+    protocol: String,
+    /// The time that counts.
+    #[prost(sfixed64, tag = "3")]
+    time_us: i64,
+    /// Present where it differs from `time_us`.
+    #[prost(sfixed64, optional, tag = "4")]
+    device_time_us: Option<i64>,
+    /// The device gave no time at all.
+    #[prost(bool, tag = "5")]
+    no_time: bool,
+    #[prost(message, optional, tag = "6")]
+    fix: Option<WireFix>,
+    #[prost(message, repeated, tag = "7")]
+    attributes: Vec<WireAttribute>,
+    #[prost(bool, optional, tag = "8")]
+    checksum_ok: Option<bool>,
+}
+
+impl From<&DeviceInput> for WireReport {
+    fn from(input: &DeviceInput) -> Self {
+        let report = &input.report;
+        Self {
+            device: report.device.as_str().to_owned(),
+            protocol: input.protocol.clone(),
+            time_us: input.time.micros(),
+            device_time_us: report.time.filter(|t| *t != input.time).map(Timestamp::micros),
+            no_time: report.time.is_none(),
+            fix: report.fix.as_ref().map(WireFix::from),
+            attributes: report.attributes.iter().map(attribute_to_wire).collect(),
+            checksum_ok: report.checksum_ok,
+        }
+    }
+}
+
+impl WireReport {
+    pub(super) fn into_input(
+        self,
+        pid: Pid,
+        received_at: Timestamp,
+    ) -> Result<DeviceInput, BadRecord> {
+        let time = Timestamp::from_micros(self.time_us);
+        let device_time = self.device_time_us.map_or(time, Timestamp::from_micros);
+        let mut attributes = Attributes::default();
+        for wire in self.attributes {
+            let (key, value) = attribute_from_wire(wire)?;
+            attributes.set(key, value);
+        }
+        let report = Report {
+            device: DeviceId::new(&self.device).map_err(|e| BadRecord::Value(e.to_string()))?,
+            time: (!self.no_time).then_some(device_time),
+            fix: self.fix.as_ref().map(Fix::try_from).transpose()?,
+            attributes,
+            checksum_ok: self.checksum_ok,
+        };
+        Ok(DeviceInput { pid, received_at, protocol: self.protocol, time, report })
+    }
+}
+
+fn attribute_to_wire((key, value): (&Key, &Value)) -> WireAttribute {
+    let (key, number) = match key {
+        Key::Known(name, number) => (WireKey::Known((*name).to_owned()), u32::from(*number)),
+        Key::Io(n) => (WireKey::Io(*n), 0),
+        Key::Other(name) => (WireKey::Other(name.clone()), 0),
+    };
+    let value = match value {
+        Value::Bool(v) => WireValue::Bool(*v),
+        Value::Int(v) => WireValue::Int(*v),
+        Value::Float(v) => WireValue::Float(*v),
+        Value::Text(v) => WireValue::Text(v.clone()),
+    };
+    WireAttribute { key: Some(key), number, value: Some(value) }
+}
+
+fn attribute_from_wire(wire: WireAttribute) -> Result<(Key, Value), BadRecord> {
+    let key = match wire.key {
+        // A name that a newer registry knows and this one does not is kept as it is spelled.
+        Some(WireKey::Known(name)) => match crate::attribute::known(&name) {
+            Some(name) => Key::Known(name, u16::try_from(wire.number).unwrap_or(u16::MAX)),
+            None if wire.number == 0 => Key::Other(name),
+            None => Key::Other(format!("{name}{}", wire.number)),
+        },
+        Some(WireKey::Io(n)) => Key::Io(n),
+        Some(WireKey::Other(name)) => Key::Other(name),
+        None => return Err(BadRecord::Value("attribute without a key".into())),
+    };
+    let value = match wire.value {
+        Some(WireValue::Bool(v)) => Value::Bool(v),
+        Some(WireValue::Int(v)) => Value::Int(v),
+        Some(WireValue::Float(v)) => Value::Float(v),
+        Some(WireValue::Text(v)) => Value::Text(v),
+        None => return Err(BadRecord::Value(format!("attribute `{key}` without a value"))),
+    };
+    Ok((key, value))
+}
+
+/// The bytes of a value that enter a pid: tag and content.
+pub(super) fn value_bytes(value: &Value) -> Vec<u8> {
+    attribute_to_wire((&Key::Io(0), value)).encode_to_vec()
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct WireAssignment {
+    #[prost(sfixed64, tag = "1")]
+    from_us: i64,
+    /// Empty: to no vehicle.
+    #[prost(string, tag = "2")]
+    vehicle: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct WireDevice {
+    #[prost(string, tag = "1")]
+    tenant: String,
+    #[prost(string, repeated, tag = "2")]
+    protocols: Vec<String>,
+    #[prost(message, repeated, tag = "3")]
+    assignments: Vec<WireAssignment>,
+}
+
+impl From<&DeviceRecord> for WireDevice {
+    fn from(record: &DeviceRecord) -> Self {
+        let assignment = |(from, vehicle): &(Timestamp, Option<VehicleId>)| WireAssignment {
+            from_us: from.micros(),
+            vehicle: vehicle.as_ref().map(|v| v.as_str().to_owned()).unwrap_or_default(),
+        };
+        Self {
+            tenant: record.tenant.as_str().to_owned(),
+            protocols: record.protocols.clone(),
+            assignments: record.assignments.iter().map(assignment).collect(),
+        }
+    }
+}
+
+impl WireDevice {
+    pub(super) fn into_record(self) -> Result<DeviceRecord, BadRecord> {
+        let wrong = |e: crate::id::BadId| BadRecord::Value(e.to_string());
+        let assignment = |a: WireAssignment| {
+            let vehicle = match a.vehicle.as_str() {
+                "" => None,
+                id => Some(VehicleId::new(id).map_err(wrong)?),
+            };
+            Ok::<_, BadRecord>((Timestamp::from_micros(a.from_us), vehicle))
+        };
+        Ok(DeviceRecord {
+            tenant: TenantId::new(&self.tenant).map_err(wrong)?,
+            protocols: self.protocols,
+            assignments: self.assignments.into_iter().map(assignment).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct WireDeadLetter {
+    #[prost(string, tag = "1")]
+    pub(super) reason: String,
+    #[prost(string, tag = "2")]
+    pub(super) source: String,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(super) bytes: Bytes,
+}
