@@ -1,10 +1,9 @@
 //! All that a step may be told.
 
-use ingest::record::DeviceInput;
+use ingest::record::{DeviceInput, Pid};
 use ingest::time::Timestamp;
 
 use super::{Action, Assignment, Route};
-use ingest::record::Pid;
 
 /// One thing that happens to one vehicle.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,9 +25,15 @@ pub enum Input {
     Action(Action),
     /// A device came or went.
     Assignment(Assignment),
-    /// The time it asked to be woken at has come.
-    Wake,
-    /// The partition has a new owner since this moment: silence before it was ours, not the
-    /// vehicle's.
+    /// The time it asked to be woken at has come; `now` is that time.
+    Wake {
+        /// Nobody owned the partition then: it is stepped more than a minute late, and what it
+        /// says is marked overdue. Says the partition, from `resumed` records alone, so that
+        /// outputs do not depend on how many ticks there were.
+        overdue: bool,
+    },
+    /// The partition has a new owner since `now`: silence before it was ours, not the vehicle's.
+    /// Told before the wake-ups that came due in between, which are stepped at their own, earlier
+    /// times.
     Resumed,
 }

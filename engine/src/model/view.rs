@@ -2,7 +2,7 @@
 
 use ingest::id::{DeviceId, OrderId, RouteId, StopId};
 use ingest::time::Timestamp;
-use ingest::units::Position;
+use ingest::units::{Heading, Metres, MetresPerSecond, Position};
 
 use super::output::EtaTimes;
 use super::{
@@ -158,9 +158,9 @@ impl View {
             received_at: output.input.received_at,
             position: fix.position,
             matched: output.matched,
-            speed_mps: fix.speed.map(|v| v.get()),
-            heading: fix.heading.map(|v| v.get()),
-            accuracy_m: fix.accuracy.map(|v| v.get()),
+            speed_mps: fix.speed.map(MetresPerSecond::get),
+            heading: fix.heading.map(Heading::get),
+            accuracy_m: fix.accuracy.map(Metres::get),
         });
     }
 
@@ -225,13 +225,12 @@ impl View {
         let working = self.stops.iter().any(|s| !s.eta.state.is_done());
         let moving = |last: &LastFix| last.speed_mps.is_some_and(|v| v > MOVING_MPS);
         match &self.last {
-            None => Activity::Off,
             Some(last) if moving(last) => Activity::Moving,
             Some(_) if self.stops.iter().any(|s| s.eta.state == StopState::Arrived) => {
                 Activity::AtStop
             }
             Some(_) if working => Activity::Break,
-            Some(_) => Activity::Off,
+            Some(_) | None => Activity::Off,
         }
     }
 
