@@ -5,9 +5,14 @@
 //! partition have one order; offsets rise but may have gaps (Kafka's transaction markers,
 //! compaction), so compare them, never count.
 //!
+//! What both logs of one process share: [`group`] hands partitions to members, [`local`] reads
+//! and commits over a store.
+//!
 //! [`Log::append`] queues at the call and answers by a plain future. Readers and members block
 //! their own thread, since Kafka's transactions have no other form; the caller owns that thread.
 
+pub mod group;
+pub mod local;
 mod memory;
 
 use std::fmt;
@@ -19,7 +24,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use thiserror::Error;
 
-pub use memory::MemoryLog;
+pub use memory::{MemoryLog, check_size};
 
 use crate::time::Timestamp;
 
