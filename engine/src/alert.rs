@@ -1,1 +1,5 @@
-//! What a person should hear of: one file a rule, each condition raised once and cleared once.
+//! Rules: when a deviation is raised, and when it is cleared.
+
+mod policy;
+
+pub use policy::Policy;

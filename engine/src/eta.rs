@@ -1,1 +1,5 @@
-//! When will it come: travel, dwell, and the prediction of every remaining stop with its spread.
+//! Predicted arrivals with their uncertainty: travel, dwell, waiting, and why they changed.
+
+mod model;
+
+pub use model::EtaModel;

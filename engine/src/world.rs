@@ -3,8 +3,21 @@
 //! A World changes only by a `world` record appended to every partition of `inputs`, so that
 //! replay needs `inputs`, a snapshot and the Worlds they name, and nothing else.
 
-mod model;
-mod policy;
+use std::sync::Arc;
 
-pub use model::EtaModel;
-pub use policy::Policy;
+use crate::alert::Policy;
+use crate::eta::EtaModel;
+use crate::road::Road;
+
+/// All that a step reads besides its vehicle.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// Rises with every change; 0 before the first `world` record.
+    pub number: u64,
+    /// The map.
+    pub road: Arc<Road>,
+    /// Priors of the prediction.
+    pub model: Arc<EtaModel>,
+    /// Thresholds of the rules.
+    pub policy: Arc<Policy>,
+}
