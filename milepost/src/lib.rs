@@ -1,1 +1,6 @@
-//! parts
+//! The parts of the one binary, as a library so that whole-system tests can import them.
+//!
+//! Only here: Kafka, the environment, the wall clock, configuration.
+
+pub mod clock;
+pub mod commands;
