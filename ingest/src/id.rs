@@ -129,6 +129,24 @@ pub fn percent_encoded(device: &DeviceId) -> String {
     out
 }
 
+/// Reads what [`percent_encoded`] wrote: a device id in a key or URL.
+pub fn percent_decoded(text: &str) -> Result<DeviceId, BadId> {
+    let wrong =
+        || BadId { kind: "device", value: shown(text), expected: "a percent-encoded device id" };
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(b) = bytes.next() {
+        if b == b'%' {
+            let mut digit = || bytes.next().and_then(|d| char::from(d).to_digit(16));
+            let (high, low) = (digit().ok_or_else(wrong)?, digit().ok_or_else(wrong)?);
+            out.push((high * 16 + low) as u8);
+        } else {
+            out.push(b);
+        }
+    }
+    DeviceId::new(&String::from_utf8_lossy(&out))
+}
+
 /// The key of everything about one vehicle: `<tenant>/<vehicle>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VehicleKey {
@@ -197,6 +215,10 @@ mod tests {
         }
         assert!(DeviceId::new("a b/c").is_ok());
         assert!(DeviceId::new("a\nb").is_err());
+        let odd = DeviceId::new("a b/c%").unwrap();
+        assert_eq!(percent_encoded(&odd), "a%20b%2Fc%25");
+        assert_eq!(percent_decoded("a%20b%2Fc%25"), Ok(odd));
+        assert!(percent_decoded("a%2").is_err());
     }
 
     /// Expected values: Kafka's own `UtilsTest.testMurmur2`.

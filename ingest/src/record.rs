@@ -303,6 +303,10 @@ impl DeviceInput {
     }
 }
 
+/// The attribute by which a `report` says that two connections claim one device; its value is the
+/// address that was refused.
+pub const CONFLICT: &str = "device_conflict";
+
 /// A device and whom it belongs to: the value of topic `devices`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeviceRecord {

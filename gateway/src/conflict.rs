@@ -1,0 +1,125 @@
+//! One identity on two connections: who may stay (contract §3).
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ingest::id::DeviceId;
+use ingest::time::Timestamp;
+use tokio::sync::Notify;
+
+/// An older connection that was heard within this long keeps its identity against another
+/// address, seconds.
+const HEARD_S: f64 = 60.0;
+
+/// A live connection as others see it.
+#[derive(Debug)]
+pub(crate) struct Presence {
+    number: u64,
+    address: IpAddr,
+    heard: AtomicI64,
+    /// Told when somebody else takes over its identity.
+    pub(crate) replaced: Notify,
+}
+
+impl Presence {
+    pub(crate) fn heard(&self, now: Timestamp) {
+        self.heard.store(now.micros(), Ordering::Relaxed);
+    }
+}
+
+/// What came of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// The identity is this connection's now.
+    Granted,
+    /// Another address has it and is alive.
+    Conflict,
+}
+
+/// Who speaks as whom. As large as the number of connections times their identities, both bound.
+#[derive(Debug, Default)]
+pub(crate) struct Speakers {
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    next: u64,
+    by_device: HashMap<DeviceId, Arc<Presence>>,
+}
+
+impl Speakers {
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new connection.
+    pub(crate) fn enter(&self, address: IpAddr, now: Timestamp) -> Arc<Presence> {
+        let mut table = self.lock();
+        table.next += 1;
+        Arc::new(Presence {
+            number: table.next,
+            address,
+            heard: AtomicI64::new(now.micros()),
+            replaced: Notify::new(),
+        })
+    }
+
+    /// `claimant` wants to speak as `device`.
+    pub(crate) fn claim(
+        &self,
+        device: &DeviceId,
+        claimant: &Arc<Presence>,
+        now: Timestamp,
+    ) -> Claim {
+        let mut table = self.lock();
+        if let Some(holder) = table.by_device.get(device)
+            && holder.number != claimant.number
+        {
+            let heard = Timestamp::from_micros(holder.heard.load(Ordering::Relaxed));
+            if holder.address != claimant.address && now.seconds_since(heard) < HEARD_S {
+                return Claim::Conflict;
+            }
+            holder.replaced.notify_one();
+        }
+        table.by_device.insert(device.clone(), Arc::clone(claimant));
+        Claim::Granted
+    }
+
+    /// The connection is over.
+    pub(crate) fn leave<'a>(
+        &self,
+        presence: &Arc<Presence>,
+        devices: impl Iterator<Item = &'a DeviceId>,
+    ) {
+        let mut table = self.lock();
+        for device in devices {
+            if table.by_device.get(device).is_some_and(|p| p.number == presence.number) {
+                table.by_device.remove(device);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_living_connection_keeps_its_identity_against_other_addresses() {
+        let at = Timestamp::from_seconds;
+        let speakers = Speakers::default();
+        let device = DeviceId::new("352093081452251").unwrap();
+        let old = speakers.enter("192.0.2.1".parse().unwrap(), at(0));
+        assert_eq!(speakers.claim(&device, &old, at(0)), Claim::Granted);
+        let thief = speakers.enter("192.0.2.2".parse().unwrap(), at(30));
+        assert_eq!(speakers.claim(&device, &thief, at(30)), Claim::Conflict);
+        let same = speakers.enter("192.0.2.1".parse().unwrap(), at(31));
+        assert_eq!(speakers.claim(&device, &same, at(31)), Claim::Granted);
+        assert_eq!(speakers.claim(&device, &thief, at(95)), Claim::Granted);
+        speakers.leave(&thief, std::iter::once(&device));
+        assert_eq!(speakers.claim(&device, &old, at(96)), Claim::Granted);
+    }
+}

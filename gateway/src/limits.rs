@@ -1,0 +1,172 @@
+//! Every bound of the door, by name.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// A login, and any frame that has begun, must be complete this long after connecting or after
+/// its first byte (contract §3).
+pub const PROGRESS_LIMIT: Duration = Duration::from_secs(10);
+/// An HTTP request whose records are not durable after this long is answered 503 (design §5).
+pub const HTTP_DURABLE_LIMIT: Duration = Duration::from_secs(10);
+/// More bad frames than this within a minute close the connection (contract §3).
+pub const BAD_FRAMES_A_MINUTE_MAX: u32 = 20;
+/// Identities one connection may use; a concentrator has dozens, not thousands.
+pub const IDENTITIES_MAX: usize = 256;
+/// Appends of one connection that are not yet durable; at this bound its socket is not read.
+pub const WINDOW_APPENDS_MAX: usize = 64;
+/// Bytes of records of one connection that are not yet durable.
+pub const WINDOW_BYTES_MAX: usize = 256 * 1024;
+/// Unsent reply bytes of one connection; at this bound its socket is not read.
+pub const REPLY_BYTES_MAX: usize = 64 * 1024;
+/// A reply that the device does not take within this long ends its connection.
+pub const WRITE_LIMIT: Duration = Duration::from_secs(10);
+/// Datagrams whose records are not yet durable, a socket; beyond, datagrams are not acknowledged.
+pub const DATAGRAMS_IN_FLIGHT_MAX: usize = 4096;
+/// How long an append is tried again while the log is full or away; then the connection is
+/// closed without a reply and the device sends again.
+pub const RETRY_FOR: Duration = Duration::from_mins(1);
+/// Draining on shutdown: replies still waited for this long.
+pub const DRAIN_LIMIT: Duration = Duration::from_secs(8);
+/// Addresses that are counted at the same time; beyond, the counts start anew.
+const ADDRESSES_MAX: usize = 65_536;
+
+/// A range of addresses: `10.0.0.0/8`, `2001:db8::/32`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+/// A text that is no range of addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("network `{0}` is not an address range such as 10.0.0.0/8")]
+pub struct NotANetwork(String);
+
+impl Network {
+    /// Reads `address/prefix`; without a prefix it is one address.
+    pub fn parse(text: &str) -> Result<Self, NotANetwork> {
+        let wrong = || NotANetwork(text.chars().take(80).collect());
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
+        let address: IpAddr = address.parse().map_err(|_not_one| wrong())?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix {
+            None => most,
+            Some(p) => p.parse().ok().filter(|p| *p <= most).ok_or_else(wrong)?,
+        };
+        Ok(Self { address, prefix })
+    }
+
+    /// Whether the address lies in the range.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let same = |a: u128, b: u128, width: u32| {
+            let shift = width - u32::from(self.prefix);
+            shift >= 128 || (a ^ b).checked_shr(shift).unwrap_or(0) == 0
+        };
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                same(u128::from(u32::from(a)), u128::from(u32::from(b)), 32)
+            }
+            (IpAddr::V6(a), IpAddr::V6(b)) => same(u128::from(a), u128::from(b), 128),
+            _ => false,
+        }
+    }
+}
+
+/// Limits that a deployment sets: `[gateway.limits]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at a time, all listeners together.
+    pub connections: usize,
+    /// Connections at a time from one address.
+    pub connections_per_address: u32,
+    /// Datagrams a second from one address.
+    pub datagrams_per_address: u32,
+    /// Ranges free of the two per-address limits: operators' networks, where thousands of devices
+    /// share an address. Loopback always is.
+    pub exempt: Vec<Network>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 50_000,
+            connections_per_address: 256,
+            datagrams_per_address: 200,
+            exempt: Vec::new(),
+        }
+    }
+}
+
+impl Limits {
+    /// Whether per-address counts leave this address alone.
+    pub fn is_exempt(&self, address: IpAddr) -> bool {
+        address.to_canonical().is_loopback() || self.exempt.iter().any(|n| n.contains(address))
+    }
+}
+
+/// A count for each address, at most [`ADDRESSES_MAX`] of them.
+#[derive(Debug, Default)]
+pub(crate) struct PerAddress {
+    counts: Mutex<HashMap<IpAddr, u32>>,
+}
+
+impl PerAddress {
+    /// One more from here, unless there are `most` already.
+    pub(crate) fn enter(&self, address: IpAddr, most: u32) -> bool {
+        let mut counts = self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if counts.len() >= ADDRESSES_MAX && !counts.contains_key(&address) {
+            counts.clear();
+        }
+        let count = counts.entry(address).or_insert(0);
+        let room = *count < most;
+        *count += u32::from(room);
+        room
+    }
+    /// One less.
+    pub(crate) fn leave(&self, address: IpAddr) {
+        let mut counts = self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&address) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                counts.remove(&address);
+            }
+        }
+    }
+    /// Forgets all counts (a new second begins).
+    pub(crate) fn clear(&self) {
+        self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_hold_their_addresses() {
+        let ten = Network::parse("10.0.0.0/8").unwrap();
+        assert!(ten.contains("10.250.3.4".parse().unwrap()));
+        assert!(!ten.contains("11.0.0.1".parse().unwrap()));
+        assert!(Network::parse("0.0.0.0/0").unwrap().contains("8.8.8.8".parse().unwrap()));
+        assert!(Network::parse("::/0").unwrap().contains("2001:db8::1".parse().unwrap()));
+        let one = Network::parse("192.0.2.7").unwrap();
+        assert!(one.contains("::ffff:192.0.2.7".parse().unwrap()));
+        assert!(!one.contains("192.0.2.8".parse().unwrap()));
+        for wrong in ["", "10.0.0.0/33", "10.0.0/8", "x"] {
+            assert!(Network::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_only_so_many() {
+        let table = PerAddress::default();
+        let here = "192.0.2.1".parse().unwrap();
+        assert!(table.enter(here, 2) && table.enter(here, 2) && !table.enter(here, 2));
+        table.leave(here);
+        assert!(table.enter(here, 2));
+    }
+}

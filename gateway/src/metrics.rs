@@ -1,0 +1,184 @@
+//! What the door counts. Names are constants; labels come from closed sets.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use ingest::protocol::{BadFrame, Protocol, Transport};
+
+type ByProtocol = Family<[(&'static str, &'static str); 1], Counter>;
+type ByReason = Family<[(&'static str, &'static str); 2], Counter>;
+
+/// Why a datagram was not taken; label values.
+pub const DATAGRAM_REASONS: [&str; 6] =
+    ["bad_frame", "unknown_device", "refused", "rate", "busy", "log"];
+/// Why a connection was not accepted or was ended by us; label values.
+pub const CONNECTION_REASONS: [&str; 10] = [
+    "limit",
+    "address_limit",
+    "unknown_device",
+    "refused",
+    "progress_timeout",
+    "idle_timeout",
+    "bad_frames",
+    "log",
+    "slow_reader",
+    "replaced",
+];
+
+/// All counters of the door.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    connections: Gauge,
+    records: ByProtocol,
+    replies: ByProtocol,
+    bytes: ByProtocol,
+    bad_frames: ByReason,
+    closed: ByReason,
+    datagrams_received: ByProtocol,
+    datagrams_accepted: ByProtocol,
+    datagrams_rejected: ByReason,
+    datagrams_kernel_dropped: ByProtocol,
+    append_failures: Counter,
+    durable_seconds: DurableSeconds,
+}
+
+#[derive(Debug, Clone)]
+struct DurableSeconds(Histogram);
+
+impl Default for DurableSeconds {
+    fn default() -> Self {
+        Self(Histogram::new(exponential_buckets(0.001, 2.0, 15)))
+    }
+}
+
+impl Metrics {
+    /// Puts every counter under its name, present from the start with 0.
+    pub fn register(&self, registry: &mut Registry) {
+        let r = registry;
+        r.register(
+            "milepost_gateway_connections",
+            "Connections open now",
+            self.connections.clone(),
+        );
+        r.register("milepost_gateway_records", "Records taken", self.records.clone());
+        r.register("milepost_gateway_replies", "Replies sent", self.replies.clone());
+        r.register("milepost_gateway_bytes_received", "Bytes read", self.bytes.clone());
+        r.register("milepost_gateway_frames_bad", "Frames skipped", self.bad_frames.clone());
+        r.register(
+            "milepost_gateway_connections_closed",
+            "Connections refused or ended by the gateway",
+            self.closed.clone(),
+        );
+        r.register(
+            "milepost_gateway_datagrams_received",
+            "Datagrams read: accepted and rejected together",
+            self.datagrams_received.clone(),
+        );
+        r.register(
+            "milepost_gateway_datagrams_accepted",
+            "Datagrams taken",
+            self.datagrams_accepted.clone(),
+        );
+        r.register(
+            "milepost_gateway_datagrams_rejected",
+            "Datagrams not taken",
+            self.datagrams_rejected.clone(),
+        );
+        r.register(
+            "milepost_gateway_datagrams_kernel_dropped",
+            "Datagrams the kernel dropped because its buffer was full",
+            self.datagrams_kernel_dropped.clone(),
+        );
+        r.register(
+            "milepost_gateway_append_failures",
+            "Appends that failed and were tried again or given up",
+            self.append_failures.clone(),
+        );
+        r.register(
+            "milepost_gateway_durable_seconds",
+            "From reading a packet until its records are durable",
+            self.durable_seconds.0.clone(),
+        );
+    }
+
+    /// The counters of one listener, all of them made with 0.
+    pub(crate) fn of(&self, protocol: &'static dyn Protocol, transport: Transport) -> Counters {
+        let name = protocol.name();
+        let by = |family: &ByProtocol| family.get_or_create(&[("protocol", name)]).clone();
+        let because = |family: &ByReason, reason: &'static str| {
+            family.get_or_create(&[("protocol", name), ("reason", reason)]).clone()
+        };
+        let udp = transport == Transport::Udp;
+        let datagrams = |family: &ByProtocol| if udp { by(family) } else { Counter::default() };
+        Counters {
+            connections: self.connections.clone(),
+            records: by(&self.records),
+            replies: by(&self.replies),
+            bytes: by(&self.bytes),
+            bad: BAD_FRAMES.map(|kind| (kind, because(&self.bad_frames, kind.name()))),
+            closed: CONNECTION_REASONS.map(|r| (r, because(&self.closed, r))),
+            received: datagrams(&self.datagrams_received),
+            accepted: datagrams(&self.datagrams_accepted),
+            rejected: DATAGRAM_REASONS.map(|r| {
+                let rejected = &self.datagrams_rejected;
+                (r, if udp { because(rejected, r) } else { Counter::default() })
+            }),
+            kernel_dropped: datagrams(&self.datagrams_kernel_dropped),
+        }
+    }
+
+    pub(crate) fn append_failed(&self) {
+        self.append_failures.inc();
+    }
+
+    pub(crate) fn durable(&self, seconds: f64) {
+        self.durable_seconds.0.observe(seconds);
+    }
+}
+
+const BAD_FRAMES: [BadFrame; 6] = [
+    BadFrame::Checksum,
+    BadFrame::Length,
+    BadFrame::Truncated,
+    BadFrame::Malformed,
+    BadFrame::Range,
+    BadFrame::NoIdentity,
+];
+
+/// One listener's counters, looked up once.
+#[derive(Debug, Clone)]
+pub(crate) struct Counters {
+    pub(crate) connections: Gauge,
+    pub(crate) records: Counter,
+    pub(crate) replies: Counter,
+    pub(crate) bytes: Counter,
+    bad: [(BadFrame, Counter); 6],
+    closed: [(&'static str, Counter); 10],
+    pub(crate) received: Counter,
+    pub(crate) accepted: Counter,
+    rejected: [(&'static str, Counter); 6],
+    pub(crate) kernel_dropped: Counter,
+}
+
+fn inc<K: PartialEq>(counters: &[(K, Counter)], key: &K) {
+    let found = counters.iter().find(|(k, _)| k == key);
+    debug_assert!(found.is_some(), "label value outside of its closed set");
+    if let Some((_, counter)) = found {
+        counter.inc();
+    }
+}
+
+impl Counters {
+    pub(crate) fn bad(&self, kind: BadFrame) {
+        inc(&self.bad, &kind);
+    }
+    pub(crate) fn closed(&self, reason: &'static str) {
+        inc(&self.closed, &reason);
+    }
+    pub(crate) fn rejected(&self, reason: &'static str) {
+        inc(&self.rejected, &reason);
+    }
+}

@@ -1,0 +1,126 @@
+//! Appends to the log and waits until that is durable.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ingest::attribute::{Key, Value};
+use ingest::fix::Report;
+use ingest::id::{DeviceId, VehicleId, VehicleKey};
+use ingest::log::{Appending, Clock, Log, LogError, NewRecord, Topic};
+use ingest::protocol::DecodeError;
+use ingest::record::{CONFLICT, DeadLetter, DeviceInput, DeviceRecord};
+use ingest::time::Timestamp;
+use tracing::warn;
+
+use crate::health::Health;
+use crate::limits::RETRY_FOR;
+use crate::metrics::Metrics;
+
+/// First pause before an append is tried again; doubles up to [`RETRY_PAUSE_MAX`].
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// Longest pause between tries, so that the end of a trouble is seen soon.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// The door's side of the log.
+pub(crate) struct Publisher {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) clock: Clock,
+    pub(crate) health: Arc<Health>,
+    pub(crate) metrics: Metrics,
+}
+
+/// A device's record as an input of the vehicle it belonged to at the record's own time.
+pub(crate) fn input(
+    belongs: &DeviceRecord,
+    protocol: &str,
+    report: Report,
+    received_at: Timestamp,
+) -> NewRecord {
+    let input = DeviceInput::new(&belongs.tenant, protocol, report, received_at);
+    let vehicle = belongs
+        .vehicle_at(input.time)
+        .cloned()
+        .unwrap_or_else(|| VehicleId::of_unassigned(&input.report.device));
+    let key = VehicleKey { tenant: belongs.tenant.clone(), vehicle }.to_string();
+    input.envelope().into_record(Topic::Inputs, key.into_bytes().into())
+}
+
+/// The outcome of an append, after all tries.
+pub(crate) type Durable = std::pin::Pin<Box<dyn Future<Output = Result<(), LogError>> + Send>>;
+
+impl Publisher {
+    /// The report that another address wanted to speak as `device`.
+    pub(crate) fn conflict(
+        &self,
+        belongs: &DeviceRecord,
+        protocol: &str,
+        device: &DeviceId,
+        from: std::net::IpAddr,
+    ) -> NewRecord {
+        let mut report = Report::of(device.clone());
+        report.attributes.set(Key::Other(CONFLICT.to_owned()), Value::Text(from.to_string()));
+        input(belongs, protocol, report, (self.clock)())
+    }
+
+    /// A bad frame for people to look at.
+    pub(crate) fn dead_letter(
+        &self,
+        protocol: &str,
+        connection: &str,
+        error: &DecodeError,
+    ) -> NewRecord {
+        let letter = DeadLetter {
+            reason: error.to_string(),
+            source: format!("{protocol} {connection}"),
+            bytes: error.sample.clone(),
+        };
+        let key = Bytes::copy_from_slice(connection.as_bytes());
+        letter.envelope((self.clock)()).into_record(Topic::DeadLetters, key)
+    }
+
+    /// Queues the records at once; the answer comes when they are durable. While the log is full
+    /// or away it is tried again for [`RETRY_FOR`].
+    pub(crate) fn append(self: &Arc<Self>, records: Vec<NewRecord>) -> Durable {
+        let began = (self.clock)();
+        self.health.began(began);
+        let again = records.clone();
+        let first = self.log.append(records);
+        let publisher = Arc::clone(self);
+        Box::pin(async move { publisher.settle(first, again, began).await })
+    }
+
+    async fn settle(
+        &self,
+        first: Appending,
+        again: Vec<NewRecord>,
+        began: Timestamp,
+    ) -> Result<(), LogError> {
+        let mut answer = first.await;
+        let mut pause = RETRY_PAUSE;
+        let mut waited = Duration::ZERO;
+        loop {
+            let now = (self.clock)();
+            match answer {
+                Ok(_) => {
+                    self.health.ended(now, true);
+                    self.metrics.durable(now.seconds_since(began));
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.metrics.append_failed();
+                    self.health.ended(now, false);
+                    if !error.is_retryable() || waited >= RETRY_FOR {
+                        warn!(%error, records = again.len(), "records could not be appended");
+                        return Err(error);
+                    }
+                }
+            }
+            tokio::time::sleep(pause).await;
+            waited += pause;
+            pause = (pause * 2).min(RETRY_PAUSE_MAX);
+            self.health.began((self.clock)());
+            answer = self.log.append(again.clone()).await;
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! One connection: reads, decodes, keeps replies back until their records are durable.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ingest::fix::Report;
+use ingest::id::DeviceId;
+use ingest::log::{LogError, NewRecord};
+use ingest::protocol::{Admission, Decode, DecodeError, Protocol, Step, Transport, When};
+use ingest::record::DeviceRecord;
+use ingest::time::Timestamp;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::debug;
+
+use crate::conflict::{Claim, Presence};
+use crate::limits::{
+    BAD_FRAMES_A_MINUTE_MAX, DRAIN_LIMIT, HTTP_DURABLE_LIMIT, IDENTITIES_MAX, PROGRESS_LIMIT,
+    REPLY_BYTES_MAX, WINDOW_APPENDS_MAX, WINDOW_BYTES_MAX, WRITE_LIMIT,
+};
+use crate::listen::Door;
+use crate::metrics::Counters;
+use crate::publish::{Durable, input};
+
+/// Bytes read at a time; lent from the stack only while there is something to read, so that an
+/// idle connection owns no buffer.
+const READ_BYTES: usize = 16 * 1024;
+
+const HTTP_BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\n\
+    Content-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// What stands between a decoded reply and the socket, in order.
+enum Waiting {
+    /// Records on their way to being durable, and their bytes.
+    Append { durable: Durable, bytes: usize, since: Instant },
+    /// A reply that may go when all before it is done.
+    Reply(Bytes),
+}
+
+/// Who speaks on this connection.
+struct Speaker {
+    device: DeviceId,
+    belongs: Arc<DeviceRecord>,
+}
+
+/// Why a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The peer, the protocol or a drain, in good order.
+    Done,
+    /// We close it; the label of the counter.
+    Because(&'static str),
+}
+
+/// One connection and all that it waits for.
+pub(crate) struct Session {
+    door: Arc<Door>,
+    protocol: &'static dyn Protocol,
+    transport: Transport,
+    name: String,
+    counters: Counters,
+    decode: Box<dyn Decode>,
+    report: Report,
+    presence: Arc<Presence>,
+    identities: Vec<DeviceId>,
+    speaker: Option<Speaker>,
+    refused: Option<&'static str>,
+    batch: Vec<NewRecord>,
+    waiting: VecDeque<Waiting>,
+    waiting_bytes: usize,
+    out: Vec<u8>,
+    closing: bool,
+    bad_frames: u32,
+    bad_since: Instant,
+    read_at: Instant,
+    /// When the login or the frame under way began; it must end within [`PROGRESS_LIMIT`].
+    frame_since: Option<Instant>,
+}
+
+impl Session {
+    pub(crate) fn new(
+        door: Arc<Door>,
+        protocol: &'static dyn Protocol,
+        transport: Transport,
+        counters: Counters,
+        peer: SocketAddr,
+    ) -> Self {
+        let decode = protocol.decoder(transport, &door.options);
+        let now = Instant::now();
+        let presence = door.speakers.enter(peer.ip().to_canonical(), (door.publisher.clock)());
+        #[expect(clippy::expect_used, reason = "one dash is a printable device id")]
+        let nobody = DeviceId::new("-").expect("a dash is a device id");
+        Self {
+            name: peer.to_string(),
+            door,
+            protocol,
+            transport,
+            counters,
+            decode,
+            report: Report::of(nobody),
+            presence,
+            identities: Vec::new(),
+            speaker: None,
+            refused: None,
+            batch: Vec::new(),
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            out: Vec::new(),
+            closing: false,
+            bad_frames: 0,
+            bad_since: now,
+            read_at: now,
+            frame_since: Some(now),
+        }
+    }
+
+    /// Runs until the connection ends.
+    pub(crate) async fn run(mut self, mut stream: TcpStream, mut stop: watch::Receiver<bool>) {
+        let end = self.serve(&mut stream, &mut stop).await;
+        if let End::Because(reason) = end {
+            self.counters.closed(reason);
+            debug!(peer = %self.name, reason, "connection closed");
+        }
+        self.door.speakers.leave(&self.presence, self.identities.iter());
+    }
+
+    async fn serve(&mut self, stream: &mut TcpStream, stop: &mut watch::Receiver<bool>) -> End {
+        let presence = Arc::clone(&self.presence);
+        let mut drain_until = None;
+        loop {
+            if let Err(end) = self.write(stream).await {
+                return end;
+            }
+            if self.closing && self.waiting.is_empty() {
+                return self.refused.map_or(End::Done, End::Because);
+            }
+            let reading = !self.closing && self.has_room();
+            let deadline = drain_until.unwrap_or_else(|| self.deadline());
+            tokio::select! {
+                durable = oldest(&mut self.waiting) => {
+                    if durable.is_err() {
+                        return self.not_durable(stream).await;
+                    }
+                    self.release();
+                }
+                ready = stream.readable(), if reading => {
+                    if ready.is_err() || !self.read(stream).await {
+                        self.closing = true;
+                    }
+                }
+                () = sleep_until(deadline) => match self.overdue(drain_until.is_some()) {
+                    Some("log") => return self.not_durable(stream).await,
+                    Some(reason) => return End::Because(reason),
+                    None => {}
+                },
+                () = presence.replaced.notified() => return End::Because("replaced"),
+                _ = stop.changed(), if drain_until.is_none() => {
+                    self.closing = true;
+                    drain_until = Some(Instant::now() + DRAIN_LIMIT);
+                }
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.waiting.len() < 2 * WINDOW_APPENDS_MAX
+            && self.waiting_bytes < WINDOW_BYTES_MAX
+            && self.out.len() < REPLY_BYTES_MAX
+    }
+
+    /// When something must have happened.
+    fn deadline(&self) -> Instant {
+        let idle = self.read_at + self.protocol.idle_limit();
+        let progress = self.frame_since.filter(|_| self.has_room()).map(|t| t + PROGRESS_LIMIT);
+        let durable = match (self.transport, self.waiting.front()) {
+            (Transport::Http, Some(Waiting::Append { since, .. })) => {
+                Some(*since + HTTP_DURABLE_LIMIT)
+            }
+            _ => None,
+        };
+        [progress, durable].into_iter().flatten().fold(idle, Instant::min)
+    }
+
+    /// What is overdue now that the deadline has passed.
+    fn overdue(&self, draining: bool) -> Option<&'static str> {
+        let past = |since: Instant, limit: Duration| since.elapsed() >= limit;
+        if draining {
+            return Some("log");
+        }
+        if let (Transport::Http, Some(Waiting::Append { since, .. })) =
+            (self.transport, self.waiting.front())
+            && past(*since, HTTP_DURABLE_LIMIT)
+        {
+            return Some("log");
+        }
+        if self.has_room() && self.frame_since.is_some_and(|t| past(t, PROGRESS_LIMIT)) {
+            return Some("progress_timeout");
+        }
+        past(self.read_at, self.protocol.idle_limit()).then_some("idle_timeout")
+    }
+
+    /// Records could not be made durable in time: no reply, the device will send again. A request
+    /// is told so.
+    async fn not_durable(&mut self, stream: &mut TcpStream) -> End {
+        if self.transport == Transport::Http {
+            self.out.clear();
+            self.out.extend_from_slice(HTTP_BUSY);
+            if let Err(end) = self.write(stream).await {
+                return end;
+            }
+        }
+        End::Because("log")
+    }
+
+    /// Reads what is there and decodes it. `false`: the peer has closed.
+    async fn read(&mut self, stream: &TcpStream) -> bool {
+        let now = (self.door.publisher.clock)();
+        let n = {
+            let mut buffer = [0_u8; READ_BYTES];
+            match stream.try_read(&mut buffer) {
+                Ok(0) => return false,
+                Ok(n) => {
+                    self.decode.feed(&buffer[..n], now);
+                    n
+                }
+                Err(e) => return e.kind() == std::io::ErrorKind::WouldBlock,
+            }
+        };
+        self.counters.bytes.inc_by(n as u64);
+        self.read_at = Instant::now();
+        self.presence.heard(now);
+        let steps = self.decode_all(now).await;
+        if self.speaker.is_some() {
+            let begun = self.frame_since.filter(|_| steps == 0).unwrap_or(self.read_at);
+            self.frame_since = self.decode.mid_frame().then_some(begun);
+        }
+        true
+    }
+
+    /// Takes every step the decoder has now, and says how many.
+    async fn decode_all(&mut self, now: Timestamp) -> usize {
+        let mut steps = 0;
+        while !self.closing {
+            match self.decode.poll(&mut self.report) {
+                Ok(Step::NeedBytes) => break,
+                Ok(Step::Identify(device)) => {
+                    let verdict = self.admit(device).await;
+                    self.decode.admit(verdict);
+                }
+                Ok(Step::Report) => self.take(now),
+                Ok(Step::Reply { bytes, when }) => {
+                    if when == When::AfterDurable {
+                        self.append();
+                    }
+                    self.reply(bytes);
+                }
+                Ok(Step::Close) => self.closing = true,
+                Err(error) => self.bad_frame(&error),
+            }
+            steps += 1;
+        }
+        self.append();
+        steps
+    }
+
+    async fn admit(&mut self, device: DeviceId) -> Admission {
+        if self.identities.len() >= IDENTITIES_MAX && !self.identities.contains(&device) {
+            self.refused = Some("refused");
+            return Admission::Refused;
+        }
+        let verdict = self.door.admit(&device, self.protocol.name()).await;
+        let Some(belongs) = verdict.record else {
+            let unknown = verdict.admission == Admission::Unknown;
+            self.refused = Some(if unknown { "unknown_device" } else { "refused" });
+            debug!(peer = %self.name, %device, "device is not admitted");
+            return verdict.admission;
+        };
+        // A request is complete in itself; only a lasting connection can be in conflict.
+        if self.transport == Transport::Tcp {
+            let now = (self.door.publisher.clock)();
+            if self.door.speakers.claim(&device, &self.presence, now) == Claim::Conflict {
+                let address = self.presence_address();
+                let publisher = &self.door.publisher;
+                let record = publisher.conflict(&belongs, self.protocol.name(), &device, address);
+                self.batch.push(record);
+                self.append();
+                self.refused = Some("refused");
+                return Admission::Refused;
+            }
+            if !self.identities.contains(&device) {
+                self.identities.push(device.clone());
+            }
+        }
+        self.speaker = Some(Speaker { device, belongs });
+        Admission::Admitted
+    }
+
+    fn presence_address(&self) -> std::net::IpAddr {
+        let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
+        self.name.parse().unwrap_or(unspecified).ip().to_canonical()
+    }
+
+    /// One decoded record becomes an input.
+    fn take(&mut self, now: Timestamp) {
+        let device = self.report.device.clone();
+        let report = std::mem::replace(&mut self.report, Report::of(device));
+        let Some(belongs) = self.belongs(&report.device) else {
+            self.refused = Some("refused");
+            self.closing = true;
+            return;
+        };
+        self.counters.records.inc();
+        let name = self.protocol.name();
+        self.batch.push(input(&belongs, name, report, now));
+    }
+
+    /// The newest record of a device that was admitted here; `None` once it has been retired.
+    fn belongs(&mut self, device: &DeviceId) -> Option<Arc<DeviceRecord>> {
+        let belongs = self.door.devices.get(device)?;
+        let admitted = self.speaker.as_ref().is_some_and(|s| s.device == *device)
+            || self.identities.contains(device);
+        if !admitted {
+            return None;
+        }
+        if let Some(speaker) = &mut self.speaker
+            && speaker.device == *device
+        {
+            speaker.belongs = Arc::clone(&belongs);
+        }
+        Some(belongs)
+    }
+
+    /// Sends the batch on its way to the log.
+    fn append(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let batch = std::mem::take(&mut self.batch);
+        let bytes = batch.iter().map(|r| r.value.as_ref().map_or(0, Bytes::len)).sum();
+        self.waiting_bytes += bytes;
+        let durable = self.door.publisher.append(batch);
+        self.waiting.push_back(Waiting::Append { durable, bytes, since: Instant::now() });
+    }
+
+    fn reply(&mut self, bytes: Bytes) {
+        self.counters.replies.inc();
+        if self.waiting.is_empty() {
+            self.out.extend_from_slice(&bytes);
+        } else {
+            self.waiting.push_back(Waiting::Reply(bytes));
+        }
+    }
+
+    /// The oldest append is durable: lets the replies behind it go.
+    fn release(&mut self) {
+        if let Some(Waiting::Append { bytes, .. }) = self.waiting.pop_front() {
+            self.waiting_bytes -= bytes;
+        }
+        while let Some(Waiting::Reply(bytes)) = self.waiting.front() {
+            self.out.extend_from_slice(bytes);
+            self.waiting.pop_front();
+        }
+    }
+
+    fn bad_frame(&mut self, error: &DecodeError) {
+        self.counters.bad(error.kind);
+        if self.bad_since.elapsed() > Duration::from_mins(1) {
+            self.bad_since = Instant::now();
+            self.bad_frames = 0;
+        }
+        self.bad_frames += 1;
+        if self.door.may_sample() {
+            let letter = self.door.publisher.dead_letter(self.protocol.name(), &self.name, error);
+            self.batch.push(letter);
+        }
+        if !error.recoverable || self.bad_frames > BAD_FRAMES_A_MINUTE_MAX {
+            self.refused = Some("bad_frames");
+            self.closing = true;
+        }
+    }
+
+    async fn write(&mut self, stream: &mut TcpStream) -> Result<(), End> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let sent = timeout(WRITE_LIMIT, stream.write_all(&self.out)).await;
+        self.out.clear();
+        match sent {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_gone)) => Err(End::Done),
+            Err(_elapsed) => Err(End::Because("slow_reader")),
+        }
+    }
+}
+
+/// Waits for the oldest append; for ever when there is none. Cancel safe: the append stays.
+async fn oldest(waiting: &mut VecDeque<Waiting>) -> Result<(), LogError> {
+    poll_fn(|cx| match waiting.front_mut() {
+        Some(Waiting::Append { durable, .. }) => Pin::new(durable).poll(cx),
+        Some(Waiting::Reply(_)) | None => Poll::Pending,
+    })
+    .await
+}
