@@ -1,0 +1,449 @@
+//! Configuration: defaults, then `milepost.toml`, then `MILEPOST_*`, then flags.
+//!
+//! Parsed once into [`Config`] and turned into each crate's own small structs. A key is documented
+//! once, in [`KEYS`]; `deploy/milepost.toml` is made from it, and a test compares.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use engine::alert::Policy;
+use engine::eta::EtaModel;
+use gateway::Network;
+use ingest::protocol::{PROTOCOLS, Protocol};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+/// Everything that can be set.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The log.
+    pub log: Log,
+    /// The door.
+    pub gateway: Gateway,
+    /// Meaning.
+    pub engine: Engine,
+    /// The HTTP API.
+    pub api: Api,
+    /// Health and metrics.
+    pub ops: Ops,
+    /// Thresholds of the rules.
+    pub policy: Policy,
+    /// Priors of the prediction.
+    pub eta: EtaModel,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `[log.kafka]`: any property of librdkafka.
+    pub kafka: BTreeMap<String, String>,
+}
+
+/// `[gateway]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gateway {
+    /// Host that every protocol listens on.
+    pub host: String,
+    /// `[gateway.listen]`: protocol -> `HOST:PORT`, instead of host and usual port.
+    pub listen: BTreeMap<String, String>,
+    /// `[gateway.limits]`.
+    pub limits: Limits,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self { host: "127.0.0.1".into(), listen: BTreeMap::new(), limits: Limits::default() }
+    }
+}
+
+/// `[gateway.limits]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections at a time.
+    pub connections: usize,
+    /// Connections at a time from one address.
+    pub connections_per_address: u32,
+    /// Datagrams a second from one address.
+    pub datagrams_per_address: u32,
+    /// Ranges free of per-address limits.
+    pub exempt: Vec<String>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let limits = gateway::Limits::default();
+        Self {
+            connections: limits.connections,
+            connections_per_address: limits.connections_per_address,
+            datagrams_per_address: limits.datagrams_per_address,
+            exempt: Vec::new(),
+        }
+    }
+}
+
+/// `[engine]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Engine {
+    /// Threads that own partitions; 0: one for every two processors.
+    pub shards: usize,
+    /// Goes on although inputs that were never stepped are gone by retention.
+    pub accept_loss: bool,
+}
+
+/// `[api]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Api {
+    /// `HOST:PORT`.
+    pub listen: String,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8080".into() }
+    }
+}
+
+/// `[ops]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ops {
+    /// `HOST:PORT` of `/livez`, `/readyz` and `/metrics`.
+    pub listen: String,
+}
+
+impl Default for Ops {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:9464".into() }
+    }
+}
+
+/// Each key with what it is, in the order of the sample file. Keys of tables that users fill
+/// themselves (`log.kafka`, `gateway.listen`) are named by the table alone.
+pub const KEYS: &[(&str, &str)] = &[
+    ("log.kafka", "Any property of librdkafka for --log kafka://…, such as \"sasl.username\"."),
+    ("gateway.host", "Host that every protocol listens on, each at its usual port."),
+    ("gateway.listen", "One protocol elsewhere: teltonika = \"0.0.0.0:5027\"."),
+    ("gateway.limits.connections", "Connections at a time, all protocols together."),
+    ("gateway.limits.connections_per_address", "Connections at a time from one address."),
+    ("gateway.limits.datagrams_per_address", "Datagrams a second from one address."),
+    (
+        "gateway.limits.exempt",
+        "Ranges without per-address limits, where many devices share an address; loopback is one.",
+    ),
+    ("engine.shards", "Threads that own partitions; 0: one for every two processors."),
+    ("engine.accept_loss", "Go on although inputs never stepped are gone by retention."),
+    ("api.listen", "Where the HTTP API listens."),
+    ("ops.listen", "Where /livez, /readyz and /metrics listen."),
+    ("policy.late_raise", "Raise predicted late from this probability on."),
+    ("policy.late_clear", "Clear it at this probability and below."),
+    ("policy.late_hold_s", "It must hold this long before it is raised, seconds…"),
+    ("policy.late_at_once", "…unless it is at least this."),
+    ("policy.late_clear_hold_s", "Clearing must hold this long, seconds."),
+    ("policy.soon_s", "Arriving soon: expected within this time, seconds."),
+    ("policy.off_route_m", "Off route: this far off every quick way to the next stop, metres…"),
+    ("policy.off_route_hold_s", "…for this long, seconds."),
+    ("policy.long_stop_s", "Long stop: standing where no stop is for this long, seconds."),
+    ("policy.long_stop_m", "Standing means within this radius, metres."),
+    ("policy.no_signal_s", "No signal: silent for this long, seconds, …"),
+    ("policy.no_signal_intervals", "…or this many usual intervals, whichever is longer."),
+    ("policy.arrive_m", "At a stop: within this radius of the door, metres."),
+    ("policy.depart_m", "Left a stop: beyond this radius, metres."),
+    ("policy.reroute_gain_s", "A reroute must gain this much, seconds, …"),
+    ("policy.reroute_gain_share", "…and this share of what is left of the leg."),
+    ("policy.reroute_pause_s", "At least this long between proposals for one vehicle, seconds."),
+];
+
+/// The environment's prefix; [`SHARED`] alone is not a setting.
+const PREFIX: &str = "MILEPOST_";
+/// Where tests find data that is not part of the project.
+const SHARED: &str = "MILEPOST_SHARED";
+/// Read when it is there and no other file is named.
+const FILE: &str = "milepost.toml";
+
+impl Config {
+    /// Reads the file (`None`: `milepost.toml` where it exists) and the environment.
+    pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        let path = file.unwrap_or(Path::new(FILE));
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(e) if file.is_none() && e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(e) => {
+                return Err(e).with_context(|| format!("configuration `{}`", path.display()));
+            }
+        };
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+        let environment = std::env::vars();
+        Self::read(&text, environment)
+            .with_context(|| format!("configuration `{}`", path.display()))
+    }
+
+    /// Reads a file's text, then variables.
+    pub fn read(
+        text: &str,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> anyhow::Result<Self> {
+        let mut table: Table = text.parse()?;
+        let defaults = Table::try_from(Self::default())?;
+        let ours = environment.filter(|(n, _)| n.starts_with(PREFIX) && n != SHARED);
+        for (name, value) in ours {
+            let Some(path) = path_of(&defaults, &name) else {
+                bail!("environment variable `{name}` is not a setting");
+            };
+            let kind = find(&defaults, &path);
+            let value = kind
+                .and_then(|k| like(k, &value))
+                .with_context(|| format!("`{name}` is `{value}`, expected {}", expected(kind)))?;
+            put(&mut table, &path, value);
+        }
+        let config: Self = table.try_into()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        for name in self.gateway.listen.keys() {
+            protocol(name)?;
+        }
+        for range in &self.gateway.limits.exempt {
+            Network::parse(range)?;
+        }
+        Ok(())
+    }
+
+    /// The door's bounds.
+    pub fn limits(&self) -> anyhow::Result<gateway::Limits> {
+        let limits = &self.gateway.limits;
+        let exempt = limits.exempt.iter().map(|n| Network::parse(n)).collect::<Result<_, _>>()?;
+        Ok(gateway::Limits {
+            connections: limits.connections,
+            connections_per_address: limits.connections_per_address,
+            datagrams_per_address: limits.datagrams_per_address,
+            exempt,
+        })
+    }
+
+    /// The door's sockets: every protocol and transport at its usual port, unless `flags` or the
+    /// file say otherwise. A flag is `HOST:PORT`, for all that listen (the api and ops too), or
+    /// `NAME=HOST:PORT`.
+    pub fn sockets(&self, flags: &[String]) -> anyhow::Result<Vec<gateway::Listen>> {
+        let mut every = None;
+        let mut one: BTreeMap<&str, &str> =
+            self.gateway.listen.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        for flag in flags {
+            match flag.split_once('=') {
+                None => every = Some(address(flag)?),
+                Some((name, _)) if ROLES.contains(&name) => {}
+                Some((name, place)) => {
+                    protocol(name)?;
+                    one.insert(name, place);
+                }
+            }
+        }
+        let mut sockets = Vec::new();
+        for protocol in PROTOCOLS.iter().copied() {
+            let place = match (one.get(protocol.name()), every) {
+                (Some(place), _) => address(place)?,
+                (None, Some(every)) => every,
+                (None, None) => {
+                    address(&format!("{}:{}", self.gateway.host, protocol.default_port()))?
+                }
+            };
+            sockets.extend(protocol.transports().iter().map(|transport| gateway::Listen {
+                protocol,
+                transport: *transport,
+                address: place,
+            }));
+        }
+        Ok(sockets)
+    }
+
+    /// Where the api (`role` "api") or ops ("ops") listens, by flag or file.
+    pub fn role_socket(&self, role: &str, flags: &[String]) -> anyhow::Result<SocketAddr> {
+        let mut place = address(if role == "api" { &self.api.listen } else { &self.ops.listen })?;
+        for flag in flags {
+            match flag.split_once('=') {
+                None => place = address(flag)?,
+                Some((name, given)) if name == role => place = address(given)?,
+                Some(_) => {}
+            }
+        }
+        Ok(place)
+    }
+
+    /// The commented sample file.
+    pub fn sample() -> anyhow::Result<String> {
+        let defaults = Table::try_from(Self::default())?;
+        let mut text = String::from(
+            "# Milepost's settings with their defaults. Order of precedence: these defaults, this\n\
+             # file (milepost.toml or --config FILE), MILEPOST_* variables (MILEPOST_API_LISTEN),\n\
+             # flags.\n",
+        );
+        let mut section = "";
+        for (key, what) in KEYS {
+            let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
+            let value = find(&defaults, &parts(key)).cloned();
+            let (table, name) =
+                if matches!(value, Some(Value::Table(_))) { (*key, "") } else { (table, name) };
+            if table != section {
+                section = table;
+                write!(text, "\n[{section}]\n")?;
+            }
+            writeln!(text, "# {what}")?;
+            if let (Some(value), false) = (value, name.is_empty()) {
+                writeln!(text, "# {name} = {value}")?;
+            }
+        }
+        Ok(text)
+    }
+}
+
+/// Names of `--listen` that are no protocol.
+const ROLES: [&str; 2] = ["api", "ops"];
+
+fn protocol(name: &str) -> anyhow::Result<&'static dyn Protocol> {
+    ingest::protocol::by_name(name).with_context(|| {
+        let known: Vec<_> = PROTOCOLS.iter().map(|p| p.name()).collect();
+        format!("protocol `{name}` is unknown, expected one of {}", known.join(", "))
+    })
+}
+
+/// `HOST:PORT`, host names resolved.
+fn address(text: &str) -> anyhow::Result<SocketAddr> {
+    use std::net::ToSocketAddrs as _;
+    text.to_socket_addrs()
+        .ok()
+        .and_then(|mut found| found.next())
+        .with_context(|| format!("address `{text}` is not HOST:PORT, such as 127.0.0.1:8080"))
+}
+
+fn parts(key: &str) -> Vec<String> {
+    key.split('.').map(str::to_owned).collect()
+}
+
+/// The key that a variable means: its name is the key's, upper case, `_` for `.`.
+fn path_of(defaults: &Table, name: &str) -> Option<Vec<String>> {
+    let wanted = name.strip_prefix(PREFIX)?.to_lowercase();
+    let mut open: Vec<Vec<String>> = defaults.keys().map(|k| vec![k.clone()]).collect();
+    while let Some(path) = open.pop() {
+        match find(defaults, &path) {
+            Some(Value::Table(table)) => {
+                open.extend(
+                    table.keys().map(|k| [path.as_slice(), std::slice::from_ref(k)].concat()),
+                );
+            }
+            Some(_) if path.join("_") == wanted => return Some(path),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn find<'a>(table: &'a Table, path: &[String]) -> Option<&'a Value> {
+    let (first, rest) = path.split_first()?;
+    let value = table.get(first)?;
+    if rest.is_empty() { Some(value) } else { find(value.as_table()?, rest) }
+}
+
+fn put(table: &mut Table, path: &[String], value: Value) {
+    let Some((first, rest)) = path.split_first() else { return };
+    if rest.is_empty() {
+        table.insert(first.clone(), value);
+    } else {
+        let inner = table.entry(first.clone()).or_insert_with(|| Value::Table(Table::new()));
+        if let Value::Table(inner) = inner {
+            put(inner, rest, value);
+        }
+    }
+}
+
+/// A variable's text as a value of the same kind as the default.
+fn like(kind: &Value, text: &str) -> Option<Value> {
+    match kind {
+        Value::String(_) => Some(Value::String(text.to_owned())),
+        Value::Integer(_) => text.parse().ok().map(Value::Integer),
+        Value::Float(_) => text.parse().ok().map(Value::Float),
+        Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
+        Value::Array(_) => Some(Value::Array(
+            text.split(',')
+                .filter(|p| !p.is_empty())
+                .map(|p| Value::String(p.trim().into()))
+                .collect(),
+        )),
+        Value::Table(_) | Value::Datetime(_) => None,
+    }
+}
+
+fn expected(kind: Option<&Value>) -> &'static str {
+    match kind {
+        Some(Value::Integer(_)) => "a whole number",
+        Some(Value::Float(_)) => "a number",
+        Some(Value::Boolean(_)) => "true or false",
+        _ => "another value",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, variables: &[(&str, &str)]) -> anyhow::Result<Config> {
+        Config::read(text, variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())))
+    }
+
+    #[test]
+    fn later_sources_win() {
+        let file = "[api]\nlisten = \"127.0.0.1:1\"\n[engine]\nshards = 3\n";
+        let config = read(file, &[("MILEPOST_API_LISTEN", "127.0.0.1:2"), ("PATH", "x")]).unwrap();
+        assert_eq!((config.api.listen.as_str(), config.engine.shards), ("127.0.0.1:2", 3));
+        let place = config.role_socket("api", &["api=127.0.0.1:3".into()]).unwrap();
+        assert_eq!(place.port(), 3);
+        let limit = ("MILEPOST_GATEWAY_LIMITS_CONNECTIONS", "7");
+        assert_eq!(read("", &[limit]).unwrap().gateway.limits.connections, 7);
+    }
+
+    #[test]
+    fn what_is_unknown_or_wrong_is_named() {
+        for (file, variables, named) in [
+            ("[api]\nlisen = \"x\"", vec![], "lisen"),
+            ("", vec![("MILEPOST_API_LISEN", "x")], "MILEPOST_API_LISEN"),
+            ("", vec![("MILEPOST_ENGINE_SHARDS", "two")], "a whole number"),
+            ("[gateway.listen]\nnope = \"127.0.0.1:1\"", vec![], "nope"),
+            ("[gateway.limits]\nexempt = [\"10.0.0.0/99\"]", vec![], "10.0.0.0/99"),
+        ] {
+            let error = format!("{:#}", read(file, &variables).unwrap_err());
+            assert!(error.contains(named), "{error}");
+        }
+        assert!(read("", &[(SHARED, "/somewhere")]).is_ok());
+    }
+
+    #[test]
+    fn the_sample_file_is_this_configuration() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/milepost.toml");
+        let stored = std::fs::read_to_string(path).unwrap_or_default();
+        assert_eq!(stored, Config::sample().unwrap(), "deploy/milepost.toml is out of date");
+        let mut all = Vec::new();
+        leaves(&Table::try_from(Config::default()).unwrap(), "", &mut all);
+        for key in all.iter().filter(|k| !k.starts_with("eta.")) {
+            assert!(KEYS.iter().any(|(k, _)| k == key), "{key} has no line in KEYS");
+        }
+    }
+
+    fn leaves(table: &Table, under: &str, out: &mut Vec<String>) {
+        for (key, value) in table {
+            let key = if under.is_empty() { key.clone() } else { format!("{under}.{key}") };
+            match value {
+                Value::Table(inner) if !inner.is_empty() => leaves(inner, &key, out),
+                _ => out.push(key),
+            }
+        }
+    }
+}
