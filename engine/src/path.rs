@@ -1,1 +1,23 @@
 //! Shortest paths on the road network.
+//!
+//! [`Router`] answers one way (`route`), many short ways at once for the matcher (`reach`) and
+//! many long ones for planning (`times`), all exact with every turn restriction. The search
+//! runs on edges, not nodes, because a ban depends on where one came from; restrictions over
+//! several roads are states of their own (`road/builder/turns.rs`).
+
+mod cost;
+mod router;
+mod search;
+#[cfg(test)]
+mod tests;
+
+pub use router::{Path, Reached, Router};
+
+/// Metres that `reach` adds for turning back in the street when it compares ways: short noise
+/// must not look like a turn, a real one must stay possible.
+pub const TURN_BACK_M: f64 = 30.0;
+/// Seconds that `route` and `times` add in comparing when a way enters a road meant only for
+/// those with business there; so such roads are used for first and last metres, not through.
+pub const DESTINATION_S: f64 = 600.0;
+/// Seconds to wait for and board a ferry.
+pub const BOARDING_S: f64 = 600.0;

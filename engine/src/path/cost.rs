@@ -1,0 +1,110 @@
+//! What an edge and a turn cost a search.
+
+use crate::road::record::EdgeRecord;
+use crate::road::{Class, Place, Profile, Road};
+
+use super::{BOARDING_S, DESTINATION_S, TURN_BACK_M};
+
+/// What a search minimises. Costs are finite and not negative.
+pub(super) trait Cost {
+    /// Who drives.
+    fn profile(&self) -> Profile;
+    /// The whole edge from tail to head.
+    fn edge(&self, edge: &EdgeRecord) -> f64;
+    /// Going over from one edge to the next.
+    fn turn(&self, from: &EdgeRecord, to: &EdgeRecord) -> f64;
+    /// At most what is left from a node to the goal; consistent along edges.
+    fn bound(&self, road: &Road, node: u32) -> f64;
+}
+
+/// Seconds at free flow, with what discourages a way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seconds {
+    profile: Profile,
+    goal: Option<Goal>,
+}
+
+/// Where a search goes, and seconds per 1e-7 degree at the fastest speed on the map.
+#[derive(Debug, Clone, Copy)]
+struct Goal {
+    lng: i32,
+    lat: i32,
+    per_lng: f64,
+    per_lat: f64,
+}
+
+impl Seconds {
+    /// In every direction.
+    pub(super) fn anywhere(profile: Profile) -> Self {
+        Self { profile, goal: None }
+    }
+
+    /// Towards one place.
+    pub(super) fn towards(road: &Road, to: Place, profile: Profile) -> Self {
+        let (lng, lat) = road.node_e7(road.edge(to.edge).tail);
+        let summary = road.summary();
+        // A hair less than the true bound, for what rounding may add.
+        let pace = (1.0 - 1e-9) * 1e-7 / summary.fastest_mps(profile);
+        let per_lng = summary.least_metres_per_lng() * pace;
+        let per_lat = crate::road::plane::METRES_PER_DEGREE * pace;
+        Self { profile, goal: Some(Goal { lng, lat, per_lng, per_lat }) }
+    }
+
+    /// Seconds that really pass between two edges: turning round, boarding.
+    pub(super) fn between(self, from: &EdgeRecord, to: &EdgeRecord) -> f64 {
+        let mut seconds = 0.0;
+        if from.turns_back(to) {
+            seconds += self.profile.turn_back_s();
+        }
+        if to.class() == Class::Ferry && from.class() != Class::Ferry {
+            seconds += BOARDING_S;
+        }
+        seconds
+    }
+}
+
+impl Cost for Seconds {
+    fn profile(&self) -> Profile {
+        self.profile
+    }
+
+    fn edge(&self, edge: &EdgeRecord) -> f64 {
+        edge.seconds(self.profile)
+    }
+
+    fn turn(&self, from: &EdgeRecord, to: &EdgeRecord) -> f64 {
+        let enters = to.is_destination_only() && !from.is_destination_only();
+        self.between(from, to) + if enters { DESTINATION_S } else { 0.0 }
+    }
+
+    fn bound(&self, road: &Road, node: u32) -> f64 {
+        let Some(goal) = self.goal else { return 0.0 };
+        let (lng, lat) = road.node_e7(node);
+        let east = (i64::from(lng) - i64::from(goal.lng)).unsigned_abs();
+        let east = east.min(3_600_000_000_u64.saturating_sub(east)) as f64 * goal.per_lng;
+        let north = (f64::from(lat) - f64::from(goal.lat)) * goal.per_lat;
+        (east * east + north * north).sqrt()
+    }
+}
+
+/// Metres driven by a van, with what discourages turning back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Metres;
+
+impl Cost for Metres {
+    fn profile(&self) -> Profile {
+        Profile::Van
+    }
+
+    fn edge(&self, edge: &EdgeRecord) -> f64 {
+        edge.length_m()
+    }
+
+    fn turn(&self, from: &EdgeRecord, to: &EdgeRecord) -> f64 {
+        if from.turns_back(to) { TURN_BACK_M } else { 0.0 }
+    }
+
+    fn bound(&self, _road: &Road, _node: u32) -> f64 {
+        0.0
+    }
+}

@@ -1,0 +1,248 @@
+//! Label-setting search over the states of the road: Dijkstra 1959, with Hart, Nilsson &
+//! Raphael's bound (A*, 1968) where the cost has one.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use crate::road::{EdgeId, Place, Road};
+
+use super::cost::Cost;
+
+/// No state.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
+/// The best known way to the head of a state's edge.
+#[derive(Debug, Clone, Copy, Default)]
+struct Label {
+    cost: f64,
+    parent: u32,
+    /// The search it belongs to; labels of others do not count.
+    epoch: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    key: f64,
+    cost: f64,
+    state: u32,
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+impl Eq for Waiting {}
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Waiting {
+    /// The least key is the greatest, ties by state: the order of the queue is defined.
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.key.total_cmp(&self.key).then(other.state.cmp(&self.state))
+    }
+}
+
+/// How a target was reached: the state before its edge, or that it lies ahead on the first.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Arrival {
+    pub(super) cost: f64,
+    pub(super) before: Before,
+}
+
+/// What comes before the target's edge.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Before {
+    /// The target lies ahead on the edge one starts from.
+    Nothing,
+    /// A state of the search.
+    State(u32),
+}
+
+/// Reusable memory of a search: labels by state, the queue, the targets.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    labels: Vec<Label>,
+    epoch: u32,
+    queue: BinaryHeap<Waiting>,
+    /// Targets sorted by edge: edge and index.
+    targets: Vec<(EdgeId, u32)>,
+    /// By index of the target.
+    arrivals: Vec<Option<Arrival>>,
+}
+
+impl Search {
+    /// How each target of the last run was reached.
+    pub(super) fn arrivals(&self) -> &[Option<Arrival>] {
+        &self.arrivals
+    }
+
+    /// Finds the cheapest way to every target whose cost is at most `limit`.
+    pub(super) fn run<C: Cost>(
+        &mut self,
+        road: &Road,
+        (from, limit): (Place, f64),
+        targets: &[Place],
+        cost: &C,
+    ) {
+        self.begin(road, targets);
+        let record = road.edge(from.edge);
+        if !record.access().has(cost.profile()) {
+            return;
+        }
+        let (whole, share) = (cost.edge(&record), share(from, record.length_m()));
+        let mut open = 0;
+        for (target, arrival) in targets.iter().zip(&mut self.arrivals) {
+            let ahead = target.edge == from.edge && target.offset_m >= from.offset_m;
+            let part = self::share(*target, record.length_m()) - share;
+            if ahead && whole * part <= limit {
+                *arrival = Some(Arrival { cost: whole * part, before: Before::Nothing });
+            } else {
+                open += 1;
+            }
+        }
+        if open == 0 {
+            return;
+        }
+        let left = whole * (1.0 - share);
+        self.label(from.edge.0, (left, left + cost.bound(road, record.head)), NOWHERE);
+        let mut worst = limit;
+        while let Some(waiting) = self.queue.pop() {
+            if waiting.key > worst {
+                break;
+            }
+            if waiting.cost <= self.cost(waiting.state) {
+                let improved = self.expand(road, targets, (waiting.state, waiting.cost), cost);
+                if improved {
+                    worst = self.worst(limit);
+                }
+            }
+        }
+        self.drop_beyond(limit);
+    }
+
+    fn begin(&mut self, road: &Road, targets: &[Place]) {
+        if self.labels.len() < road.states() || self.epoch == u32::MAX {
+            self.labels.clear();
+            self.labels.resize(road.states(), Label::default());
+            self.epoch = 0;
+        }
+        self.epoch += 1;
+        self.queue.clear();
+        self.targets.clear();
+        self.targets.extend(targets.iter().zip(0..).map(|(target, index)| (target.edge, index)));
+        self.targets.sort_unstable();
+        self.arrivals.clear();
+        self.arrivals.resize(targets.len(), None);
+    }
+
+    /// Relaxes every edge that goes on from a state; whether a target was reached more cheaply.
+    fn expand<C: Cost>(
+        &mut self,
+        road: &Road,
+        targets: &[Place],
+        (state, so_far): (u32, f64),
+        cost: &C,
+    ) -> bool {
+        let from = road.edge(road.edge_in(state));
+        let mut improved = false;
+        for to in road.out_edges(from.head) {
+            let record = road.edge(EdgeId(to));
+            if !record.access().has(cost.profile()) {
+                continue;
+            }
+            let Some(next) = road.turn_from(&from, state, EdgeId(to), cost.profile()) else {
+                continue;
+            };
+            let at_tail = so_far + cost.turn(&from, &record);
+            let whole = cost.edge(&record);
+            if let Ok(found) = self.targets.binary_search_by_key(&to, |target| target.0.0) {
+                let arrive = |target: &Place| at_tail + whole * share(*target, record.length_m());
+                improved |= self.arrive(targets, found, state, arrive);
+            }
+            let reached = at_tail + whole;
+            if reached < self.cost(next) {
+                self.label(next, (reached, reached + cost.bound(road, record.head)), state);
+            }
+        }
+        improved
+    }
+
+    /// Notes a way to each target on one edge; `found` is one of their places in the list.
+    fn arrive(
+        &mut self,
+        targets: &[Place],
+        found: usize,
+        state: u32,
+        arrive: impl Fn(&Place) -> f64,
+    ) -> bool {
+        let edge = self.targets[found].0;
+        let first = self.targets.partition_point(|target| target.0 < edge);
+        let mut improved = false;
+        for &(_, index) in self.targets[first..].iter().take_while(|target| target.0 == edge) {
+            let cost = arrive(&targets[index as usize]);
+            let arrival = &mut self.arrivals[index as usize];
+            if arrival.is_none_or(|known| cost < known.cost) {
+                *arrival = Some(Arrival { cost, before: Before::State(state) });
+                improved = true;
+            }
+        }
+        improved
+    }
+
+    /// The cost above which nothing can get better: the worst arrival once all are there.
+    fn worst(&self, limit: f64) -> f64 {
+        let costs = self.arrivals.iter().map(|arrival| arrival.map_or(limit, |known| known.cost));
+        costs.fold(0.0, f64::max).min(limit)
+    }
+
+    fn drop_beyond(&mut self, limit: f64) {
+        for arrival in &mut self.arrivals {
+            *arrival = arrival.filter(|known| known.cost <= limit);
+        }
+    }
+
+    fn cost(&self, state: u32) -> f64 {
+        match self.labels.get(state as usize) {
+            Some(label) if label.epoch == self.epoch => label.cost,
+            Some(_) => f64::INFINITY,
+            // A state that a damaged map names: never reached.
+            None => 0.0,
+        }
+    }
+
+    fn label(&mut self, state: u32, (cost, key): (f64, f64), parent: u32) {
+        if let Some(label) = self.labels.get_mut(state as usize) {
+            *label = Label { cost, parent, epoch: self.epoch };
+            self.queue.push(Waiting { key, cost, state });
+        }
+    }
+
+    /// Puts the edges of the way to a target into `out`, first edge first.
+    pub(super) fn edges_to(
+        &self,
+        road: &Road,
+        to: EdgeId,
+        arrival: Arrival,
+        out: &mut Vec<EdgeId>,
+    ) {
+        out.clear();
+        out.push(to);
+        let Before::State(mut state) = arrival.before else { return };
+        loop {
+            out.push(road.edge_in(state));
+            match self.labels.get(state as usize) {
+                Some(label) if label.parent != NOWHERE => state = label.parent,
+                _ => break,
+            }
+        }
+        out.reverse();
+    }
+}
+
+/// The share of an edge that lies before a place, 0 to 1.
+pub(super) fn share(place: Place, length_m: f64) -> f64 {
+    if length_m > 0.0 { (place.offset_m / length_m).clamp(0.0, 1.0) } else { 0.0 }
+}

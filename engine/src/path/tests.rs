@@ -1,0 +1,60 @@
+//! Ways in small towns.
+
+use super::*;
+use crate::road::tests::grid;
+use crate::road::{Access, Place, Profile, Restriction, Road, Via};
+
+fn place(road: &Road, way: i64, from: i64, to: i64, offset_m: f64) -> Place {
+    Place { edge: road.edge_of(way, from, to).unwrap(), offset_m }
+}
+
+#[test]
+fn a_way_along_the_same_edge_is_its_piece() {
+    let road = grid(3).finish().unwrap();
+    let (from, to) = (place(&road, 1001, 100, 101, 20.0), place(&road, 1001, 100, 101, 70.0));
+    let path = Router::new().route(&road, from, to, Profile::Van).unwrap();
+    assert!((path.metres - 50.0).abs() < 1e-6);
+    assert_eq!(path.edges, [from.edge]);
+}
+
+#[test]
+fn a_target_behind_needs_a_way_round() {
+    let road = grid(3).finish().unwrap();
+    let (from, to) = (place(&road, 1001, 100, 101, 70.0), place(&road, 1001, 100, 101, 20.0));
+    let mut router = Router::new();
+    let path = router.route(&road, from, to, Profile::Van).unwrap();
+    assert_eq!(path.edges.first(), path.edges.last());
+    assert!((path.metres - 350.0).abs() < 0.5, "round the block: {path:?}");
+    let mut out = Vec::new();
+    router.reach(&road, from, &[to, from], 1000.0, &mut out);
+    let reached = out[0].unwrap();
+    assert_eq!(reached.turn_backs, 2);
+    assert!((reached.metres - 150.0).abs() < 0.5);
+    assert!(out[1].unwrap().metres < 1e-9);
+    router.reach(&road, from, &[to], 140.0, &mut out);
+    assert_eq!(out, [None]);
+}
+
+#[test]
+fn a_ban_over_a_via_way_holds_only_for_who_came_that_way() {
+    let mut builder = grid(4);
+    // East along row 1, north along column 2, then west along row 2: not after row 1.
+    builder.restriction(Restriction {
+        from: vec![1001],
+        via: Via::Ways(vec![2002]),
+        to: vec![1002],
+        only: false,
+        turn_back: false,
+        binds: Access::MOTOR,
+    });
+    let road = builder.finish().unwrap();
+    let mut router = Router::new();
+    let to = place(&road, 1002, 202, 201, 50.0);
+    let free = router.route(&road, place(&road, 2002, 2, 102, 50.0), to, Profile::Van).unwrap();
+    assert_eq!(free.edges.len(), 3);
+    let from = place(&road, 1001, 101, 102, 50.0);
+    let bound = router.route(&road, from, to, Profile::Van).unwrap();
+    assert!(bound.edges.len() > 3, "{bound:?}");
+    let bike = router.route(&road, from, to, Profile::Bike).unwrap();
+    assert_eq!(bike.edges.len(), 3, "it binds motors only");
+}

@@ -1,0 +1,173 @@
+//! A small town, its edges, what is near, and its turns.
+
+use super::*;
+
+/// A street grid of `side` × `side` junctions 100 m apart at Porto; node `row * 100 + column`,
+/// way 1000 + row eastward, way 2000 + column northward.
+pub(crate) fn grid(side: i64) -> RoadBuilder {
+    let plane = plane::Plane::new(Position { lng: -8.61, lat: 41.15 });
+    let mut builder = RoadBuilder::new();
+    for row in 0..side {
+        for column in 0..side {
+            let at = plane.to_position(column as f64 * 100.0, row as f64 * 100.0);
+            let (lng, lat) = at.to_e7();
+            builder.node(row * 100 + column, Position::from_e7(lng, lat));
+        }
+    }
+    for row in 0..side {
+        for column in 0..side {
+            let here = row * 100 + column;
+            let name = format!("Row {row}");
+            if column + 1 < side {
+                let attributes = Attributes { name: &name, ..Attributes::default() };
+                builder.edge(1000 + row, (here, here + 1), &[], &attributes);
+            }
+            if row + 1 < side {
+                builder.edge(2000 + column, (here, here + 100), &[], &Attributes::default());
+            }
+        }
+    }
+    builder
+}
+
+fn at_node(from: i64, via: i64, to: i64) -> Restriction {
+    Restriction {
+        from: vec![from],
+        via: Via::Node(via),
+        to: vec![to],
+        only: false,
+        turn_back: false,
+        binds: Access::MOTOR,
+    }
+}
+
+#[test]
+fn a_grid_has_its_nodes_edges_and_names() {
+    let road = grid(4).finish().unwrap();
+    assert_eq!((road.nodes(), road.edges()), (16, 48));
+    let edge = road.edge_of(1001, 101, 102).unwrap();
+    assert_eq!(road.osm(edge), (1001, 101, 102));
+    assert_eq!(road.osm(road.reverse(edge).unwrap()), (1001, 102, 101));
+    assert_eq!(road.name(edge), "Row 1");
+    assert_eq!(road.name(road.edge_of(2000, 0, 100).unwrap()), "");
+    assert!((road.length_m(edge) - 100.0).abs() < 0.05);
+    assert!((road.free_s(edge) - 14.4).abs() < 0.01);
+    assert_eq!(road.edge_of(1001, 101, 103), None);
+    for node in (0..16).map(NodeId) {
+        assert!(road.outgoing(node).all(|edge| road.tail(edge) == node));
+        assert!(road.incoming(node).all(|edge| road.head(edge) == node));
+        assert_eq!(road.outgoing(node).count(), road.incoming(node).count());
+    }
+}
+
+#[test]
+fn numbers_of_no_edge_read_as_zeros() {
+    let road = grid(3).finish().unwrap();
+    let none = EdgeId(u32::MAX);
+    assert!(road.length_m(none) < 1e-9);
+    assert_eq!(road.seconds(none, Profile::Van), None);
+    assert_eq!(road.outgoing(NodeId(u32::MAX)).count(), 0);
+    assert_eq!(Road::default().edges(), 0);
+    let mut out = Vec::new();
+    Road::default().near(Position { lng: 0.0, lat: 0.0 }, 100.0, 8, &mut out);
+    assert!(out.is_empty());
+}
+
+#[test]
+fn near_finds_both_directions_and_points_lie_where_they_say() {
+    let road = grid(4).finish().unwrap();
+    let plane = plane::Plane::new(road.position(road.node_of(101).unwrap()));
+    let mut out = Vec::new();
+    road.near(plane.to_position(30.0, 5.0), 40.0, 8, &mut out);
+    let names: Vec<_> = out.iter().map(|near| road.osm(near.place.edge)).collect();
+    let mut both = names[..2].to_vec();
+    both.sort_unstable();
+    assert_eq!(both, [(1001, 101, 102), (1001, 102, 101)]);
+    assert_eq!(out.len(), 8, "{names:?}");
+    for near in &out {
+        let (position, heading) = road.point_at(near.place);
+        assert!(plane::distance_m(position, near.position) < 0.01);
+        assert!((heading - near.heading).abs() < 0.1);
+    }
+    assert!((out[0].distance_m - 5.0).abs() < 0.01);
+    assert!(out.windows(2).all(|pair| pair[0].distance_m <= pair[1].distance_m));
+    road.near(plane.to_position(30.0, 5.0), 40.0, 1, &mut out);
+    assert_eq!(out.len(), 1);
+}
+
+#[test]
+fn a_restriction_bans_its_turn_and_no_other() {
+    let mut builder = grid(3);
+    builder.restriction(at_node(1001, 101, 2001));
+    let road = builder.finish().unwrap();
+    let edge = |way, from, to| road.edge_of(way, from, to).unwrap();
+    // Both edges of way 1001 end at the junction: the restriction names both.
+    assert!(!road.turn_allowed(edge(1001, 100, 101), edge(2001, 101, 201)));
+    assert!(!road.turn_allowed(edge(1001, 102, 101), edge(2001, 101, 1)));
+    assert!(road.turn_allowed(edge(2001, 1, 101), edge(1001, 101, 102)));
+    assert!(road.turn_allowed(edge(1001, 100, 101), edge(1001, 101, 102)));
+    assert!(!road.turn_allowed(edge(1001, 100, 101), edge(1001, 100, 101)), "they do not meet");
+}
+
+#[test]
+fn an_only_restriction_leaves_one_way_on() {
+    let mut builder = grid(3);
+    builder.restriction(Restriction { only: true, ..at_node(2001, 101, 1001) });
+    let road = builder.finish().unwrap();
+    let from = road.edge_of(2001, 1, 101).unwrap();
+    let onward = road.outgoing(road.head(from)).filter(|&to| road.turn_allowed(from, to));
+    assert_eq!(onward.map(|to| road.osm(to).0).collect::<Vec<_>>(), [1001, 1001]);
+}
+
+#[test]
+fn the_same_calls_give_the_same_bytes() {
+    let image = || grid(5).image().unwrap();
+    assert_eq!(image(), image());
+    assert_eq!(grid(5).finish().unwrap().hash(), grid(5).finish().unwrap().hash());
+    assert_ne!(grid(5).finish().unwrap().hash(), grid(4).finish().unwrap().hash());
+}
+
+#[test]
+fn an_edge_without_its_node_is_refused() {
+    let mut builder = grid(2);
+    builder.edge(7, (0, 4711), &[], &Attributes::default());
+    let error = builder.finish().unwrap_err().to_string();
+    assert_eq!(error, "edge of way `7` ends at node `4711`, which is not known");
+}
+
+#[test]
+fn any_damage_is_an_error_or_harmless() {
+    let image = grid(3).image().unwrap();
+    assert!(matches!(Layout::read(&[]), Err(LayoutError::Foreign)));
+    for cut in [7, 15, 100, image.len() / 2, image.len() - 1] {
+        assert!(Layout::read(&image[..cut]).is_err(), "cut at {cut}");
+    }
+    let mut other = image.clone();
+    other[8] = 2;
+    assert!(matches!(Layout::read(&other), Err(LayoutError::Version(2))));
+    // A flipped byte in a section opens, is found by verify, and never panics when used.
+    let body = 16 + 40 * Section::ALL.len() + 8;
+    let mut out = Vec::new();
+    for at in (body..image.len()).step_by(3) {
+        let mut damaged = image.clone();
+        damaged[at] ^= 0xff;
+        let road = Road::from_bytes(Bytes::Owned(damaged)).unwrap();
+        road.near(Position { lng: -8.61, lat: 41.15 }, 300.0, 99, &mut out);
+        for edge in (0..road.edges() as u32).map(EdgeId) {
+            let place = Place { edge, offset_m: 50.0 };
+            road.point_at(place);
+            road.name(edge);
+            road.reverse(edge);
+            assert!(road.outgoing(road.head(edge)).all(|to| road.osm(to).0 < i64::MAX));
+        }
+        let mut router = crate::path::Router::new();
+        let place = |edge| Place { edge: EdgeId(edge), offset_m: 1.0 };
+        router.route(&road, place(0), place(20), Profile::Van);
+    }
+    for at in (16..image.len()).step_by(5) {
+        let mut damaged = image.clone();
+        damaged[at] ^= 0x10;
+        let padding = Layout::verify(&damaged).is_ok();
+        assert!(!padding || damaged[at] == 0x10, "byte {at} is not covered");
+    }
+}
