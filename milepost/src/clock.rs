@@ -1,7 +1,7 @@
 //! The one place that reads the time of day.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ingest::log::Clock;
 use ingest::time::Timestamp;
@@ -16,4 +16,10 @@ pub fn now() -> Timestamp {
 /// The time of day as the libraries take it.
 pub fn wall() -> Clock {
     Arc::new(now)
+}
+
+/// A clock that only measures how long something took.
+pub fn monotonic() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads a clock")]
+    Instant::now()
 }

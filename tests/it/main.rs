@@ -1,1 +1,5 @@
 //! Whole-system tests.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod log;
