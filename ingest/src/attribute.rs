@@ -2,12 +2,20 @@
 
 use std::fmt;
 
+mod registry;
+mod traccar;
+
+pub use registry::REGISTRY;
+pub(crate) use traccar::text_value;
+pub use traccar::{from_traccar, to_traccar};
+
 /// One entry of the registry.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Attribute {
     /// Our name, snake case, unit in the name where it has one: `battery_volts`.
     pub name: &'static str,
-    /// The name Traccar's vectors use: `battery`.
+    /// The name Traccar's vectors use: `battery`. A `#` in it stands where the number of a
+    /// numbered key goes; elsewhere the number follows.
     pub traccar: &'static str,
     /// What to multiply our value with to get Traccar's unit.
     pub traccar_factor: Factor,
@@ -40,6 +48,8 @@ pub enum Value {
 pub const TEXT_MAX: usize = 1024;
 /// Most attributes of one report; further ones are dropped and counted by the caller.
 pub const ATTRIBUTES_MAX: usize = 192;
+/// Longest name of a sender's own key, bytes; longer ones are cut at a character.
+pub const OTHER_MAX: usize = 64;
 
 /// Key of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +58,7 @@ pub enum Key {
     Known(&'static str, u16),
     /// The vendor's own number, not named by us: `io<N>`.
     Io(u32),
-    /// A name that the sender chose (phones' query keys), at most 64 bytes.
+    /// A name that the sender chose (phones' query keys), at most [`OTHER_MAX`] bytes.
     Other(String),
 }
 
@@ -80,6 +90,13 @@ impl Attributes {
         }
         room
     }
+    /// Adds a key that is not there yet; the search of [`Attributes::set`] is spared.
+    pub(crate) fn push(&mut self, key: Key, value: Value) {
+        debug_assert!(self.get(&key).is_none(), "`{key}` is set already");
+        if self.0.len() < ATTRIBUTES_MAX {
+            self.0.push((key, value));
+        }
+    }
     /// The value of a key.
     pub fn get(&self, key: &Key) -> Option<&Value> {
         self.0.iter().find(|(k, _)| k == key).map(|(_, v)| v)
@@ -102,9 +119,6 @@ impl Attributes {
     }
 }
 
-/// The registry: one entry a key, sorted by name.
-pub const REGISTRY: &[Attribute] = &[];
-
 /// The registry's own spelling of a name, where it has one.
 pub fn known(name: &str) -> Option<&'static str> {
     entry(name).map(|a| a.name)
@@ -118,4 +132,39 @@ pub fn entry(name: &str) -> Option<&'static Attribute> {
 /// Whether a key belongs to the identity of a record.
 pub fn is_identity(key: &Key) -> bool {
     matches!(key, Key::Known(name, _) if entry(name).is_some_and(|a| a.identity))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registry_is_sorted_and_names_each_thing_once() {
+        assert!(REGISTRY.windows(2).all(|w| w[0].name < w[1].name));
+        let mut theirs: Vec<&str> = REGISTRY.iter().map(|a| a.traccar).collect();
+        theirs.sort_unstable();
+        theirs.dedup();
+        assert_eq!(theirs.len(), REGISTRY.len());
+    }
+
+    #[test]
+    fn names_and_units_go_to_traccar_and_back() {
+        for (key, value, theirs, there) in [
+            (Key::Known("power_volts", 0), Value::Float(12.6), "power", Value::Float(12.6)),
+            (Key::Known("input", 2), Value::Bool(true), "in2", Value::Bool(true)),
+            (
+                Key::Known("tag_mac", 3),
+                Value::Text("7c".into()),
+                "tag3Mac",
+                Value::Text("7c".into()),
+            ),
+            (Key::Known("engine_on_seconds", 0), Value::Int(7), "hours", Value::Int(7000)),
+            (Key::Known("obd_speed_mps", 0), Value::Float(12.5), "obdSpeed", Value::Float(45.0)),
+            (Key::Io(69), Value::Int(1), "io69", Value::Int(1)),
+            (Key::Other("vacc".into()), Value::Float(0.5), "vacc", Value::Float(0.5)),
+        ] {
+            assert_eq!(to_traccar(&key, &value), (theirs.to_owned(), there.clone()));
+            assert_eq!(from_traccar(theirs, there), Some((key, value)));
+        }
+    }
 }

@@ -13,8 +13,18 @@ use crate::fix::Report;
 use crate::id::DeviceId;
 use crate::time::Timestamp;
 
+mod http;
+mod inbox;
+mod osmand;
+mod t55;
+mod teltonika;
+
+pub use osmand::OsmAnd;
+pub use t55::T55;
+pub use teltonika::Teltonika;
+
 /// Every protocol the gateway speaks, by name.
-pub const PROTOCOLS: &[&dyn Protocol] = &[];
+pub const PROTOCOLS: &[&dyn Protocol] = &[&OsmAnd, &T55, &Teltonika];
 
 /// The protocol of a name.
 pub fn by_name(name: &str) -> Option<&'static dyn Protocol> {
@@ -89,6 +99,12 @@ pub trait Decode: Send {
     /// What to do next. Call until `NeedBytes`. `Step::Report` has filled `report`, which the
     /// caller reuses.
     fn poll(&mut self, report: &mut Report) -> Result<Step, DecodeError>;
+    /// No more bytes follow: the stream is closed, or a message came whole from elsewhere (a
+    /// file, a quarantine). What the decoder holds back to see what follows becomes due, and an
+    /// unfinished frame an error; with [`Checksum::Lenient`] a frame whose length field
+    /// contradicts its bytes is decoded all the same. Poll on until `NeedBytes`; feeding again
+    /// begins the next message.
+    fn end(&mut self) {}
     /// Answers `Step::Identify`: may this device speak, and if not, why.
     fn admit(&mut self, verdict: Admission);
     /// Whether a frame has begun and not ended (the progress timeout runs).
@@ -155,6 +171,14 @@ pub struct DecodeError {
     pub sample: Bytes,
     /// False: the stream can not be followed any further; close it.
     pub recoverable: bool,
+}
+
+impl DecodeError {
+    /// A bad frame in a stream that can go on; the sample is cut to [`SAMPLE_MAX`].
+    fn new(kind: BadFrame, offset: usize, reason: impl Into<String>, frame: &[u8]) -> Self {
+        let sample = Bytes::copy_from_slice(&frame[..frame.len().min(SAMPLE_MAX)]);
+        Self { kind, offset, reason: reason.into(), sample, recoverable: true }
+    }
 }
 
 /// Longest sample of a bad frame, bytes.

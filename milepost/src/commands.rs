@@ -2,6 +2,8 @@
 
 use clap::{Parser, Subcommand};
 
+pub mod decode;
+
 /// From a tracker's packet to a kept delivery promise.
 #[derive(Debug, Parser)]
 #[command(name = "milepost", version, about, max_term_width = 100)]
@@ -13,9 +15,14 @@ pub struct Cli {
 
 /// Every command.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Decode protocol vectors from standard input, one answer line each.
+    Decode(decode::Args),
+}
 
 /// Runs one command.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
-    match cli.command {}
+    match cli.command {
+        Command::Decode(args) => decode::run(&args),
+    }
 }

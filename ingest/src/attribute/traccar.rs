@@ -1,0 +1,82 @@
+//! Traccar's names and units, for `milepost decode --keys traccar` and for phones that send them.
+
+use super::{Attribute, Key, OTHER_MAX, REGISTRY, TEXT_MAX, Value, entry};
+
+/// An attribute under Traccar's name and in its unit.
+pub fn to_traccar(key: &Key, value: &Value) -> (String, Value) {
+    let Key::Known(name, number) = key else { return (key.to_string(), value.clone()) };
+    let Some(known) = entry(name) else { return (key.to_string(), value.clone()) };
+    let theirs = match (number, known.traccar.split_once('#')) {
+        (0, None) => known.traccar.to_owned(),
+        (n, None) => format!("{}{n}", known.traccar),
+        (n, Some((before, after))) => format!("{before}{n}{after}"),
+    };
+    (theirs, times(value, known.traccar_factor.thousandths))
+}
+
+/// An attribute of ours for Traccar's name and unit: a registered key, `io<N>`, or the sender's
+/// own name, cut to what a key may hold. `None` for an empty name.
+pub fn from_traccar(name: &str, value: Value) -> Option<(Key, Value)> {
+    if let Some((known, number)) = REGISTRY.iter().find_map(|a| Some((a, number_in(a, name)?))) {
+        return Some((Key::Known(known.name, number), divided(value, known)));
+    }
+    if let Some(io) = name.strip_prefix("io").and_then(|n| canonical(n)?.parse().ok()) {
+        return Some((Key::Io(io), value));
+    }
+    let name = cut(name, OTHER_MAX);
+    (!name.is_empty()).then(|| (Key::Other(name.to_owned()), value))
+}
+
+/// The part of a text that fits into `most` bytes, whole characters.
+pub(crate) fn cut(text: &str, most: usize) -> &str {
+    let end = text.floor_char_boundary(most);
+    text.get(..end).unwrap_or("")
+}
+
+/// A text value: cut to [`TEXT_MAX`], with NULs at its end, which pad fixed fields, removed.
+pub(crate) fn text_value(text: &str) -> Value {
+    Value::Text(cut(text.trim_end_matches('\0'), TEXT_MAX).to_owned())
+}
+
+fn number_in(known: &Attribute, name: &str) -> Option<u16> {
+    match known.traccar.split_once('#') {
+        Some((before, after)) => {
+            let number = name.strip_prefix(before)?.strip_suffix(after)?;
+            canonical(number)?.parse().ok().filter(|n| *n > 0)
+        }
+        None => match name.strip_prefix(known.traccar)? {
+            "" => Some(0),
+            number => canonical(number)?.parse().ok().filter(|n| *n > 0),
+        },
+    }
+}
+
+/// Digits that are written back as they came.
+fn canonical(digits: &str) -> Option<&str> {
+    let plain = digits.bytes().all(|b| b.is_ascii_digit());
+    (plain && (digits == "0" || !digits.starts_with('0'))).then_some(digits)
+}
+
+fn times(value: &Value, thousandths: i64) -> Value {
+    match value {
+        Value::Int(v) if thousandths % 1000 == 0 => {
+            Value::Int(v.saturating_mul(thousandths / 1000))
+        }
+        Value::Int(v) => Value::Float(*v as f64 * thousandths as f64 / 1000.0),
+        Value::Float(v) => Value::Float(v * thousandths as f64 / 1000.0),
+        other => other.clone(),
+    }
+}
+
+fn divided(value: Value, known: &Attribute) -> Value {
+    let thousandths = known.traccar_factor.thousandths;
+    match value {
+        _ if thousandths == 1000 => value,
+        Value::Int(v) if v.checked_mul(1000).is_some_and(|v| v % thousandths == 0) => {
+            Value::Int(v * 1000 / thousandths)
+        }
+        Value::Int(v) => Value::Float(v as f64 * 1000.0 / thousandths as f64),
+        Value::Float(v) => Value::Float(v * 1000.0 / thousandths as f64),
+        other => other,
+    }
+}

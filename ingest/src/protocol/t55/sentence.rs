@@ -1,0 +1,295 @@
+//! One line: what it says, without an allocation where it is an RMC or a GGA.
+
+use nmea::ParseResult;
+
+use super::epoch::{Extra, Kind, Part};
+use super::identity;
+use crate::id::DeviceId;
+use crate::protocol::BadFrame;
+use crate::time::{Civil, Timestamp};
+
+/// What a line amounts to.
+#[derive(Debug)]
+pub(super) enum Line {
+    /// Empty, or nothing about a vehicle.
+    Nothing,
+    /// It names another device than the one that speaks.
+    From(DeviceId),
+    /// A fix or half of one.
+    Part(Part),
+    /// Something about the fix at hand.
+    Extra(Extra),
+}
+
+/// A complaint: kind, offset, words.
+pub(super) type Complaint = (BadFrame, usize, String);
+
+const KNOT_MPS: f64 = 1852.0 / 3600.0;
+/// Years of two digits from here on are of the last century.
+const CENTURY_FROM: u32 = 80;
+
+/// Reads one line without its end.
+pub(super) fn read(
+    line: &[u8],
+    from: Option<&DeviceId>,
+    received_at: Timestamp,
+) -> Result<Line, Complaint> {
+    let line = std::str::from_utf8(line)
+        .map_err(|e| (BadFrame::Malformed, e.valid_up_to(), "line is no text".to_owned()))?
+        .trim();
+    if line.is_empty() {
+        return Ok(Line::Nothing);
+    }
+    let Some(dollar) = line.rfind('$') else {
+        return match identity::of_line(line) {
+            Some(device) => Ok(Line::From(device)),
+            None => Err(unknown(line)),
+        };
+    };
+    let (prefix, sentence) = line.split_at(dollar);
+    let prefix = identity::trimmed(prefix.trim_end_matches('$'));
+    if !prefix.is_empty() && from.is_none_or(|d| d.as_str() != prefix) {
+        let device = identity::device(prefix).ok_or_else(|| unknown(line))?;
+        return Ok(Line::From(device));
+    }
+    match sentence.get(3..7) {
+        Some("RMC,") => rmc(sentence, received_at),
+        Some("GGA,") => gga(sentence, received_at),
+        _ => match identity::of_line(sentence) {
+            Some(device) => Ok(Line::From(device)),
+            None => other(sentence, received_at),
+        },
+    }
+}
+
+fn unknown(line: &str) -> Complaint {
+    let start: String = line.chars().take(16).collect();
+    (BadFrame::Malformed, 0, format!("line `{start}` is neither a sentence nor an identity"))
+}
+
+/// The fields of a sentence and whether its checksum holds.
+struct Fields<'a> {
+    fields: std::str::Split<'a, char>,
+    checksum_ok: Option<bool>,
+}
+
+impl<'a> Fields<'a> {
+    fn of(sentence: &'a str) -> Self {
+        let sentence = sentence.trim_start_matches('$');
+        let (body, sum) = sentence.split_once('*').map_or((sentence, None), |(b, s)| (b, Some(s)));
+        let sum = sum.and_then(|s| u8::from_str_radix(s.trim(), 16).ok());
+        let xor = |text: &str| text.bytes().fold(0, |x, b| x ^ b);
+        let checksum_ok = sum.map(|sum| xor(body) == sum || xor(body.trim_end()) == sum);
+        let mut fields = body.split(',');
+        fields.next();
+        Self { fields, checksum_ok }
+    }
+    fn text(&mut self) -> &'a str {
+        self.fields.next().unwrap_or("").trim()
+    }
+    /// Latitude or longitude and its hemisphere; absent where empty.
+    fn angle(&mut self, name: &str) -> Result<Option<f64>, Complaint> {
+        let (text, side) = (self.text(), self.text());
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let degrees = decimal(text).and_then(|value| {
+            let degrees = (value / 100.0).floor();
+            let minutes = value - degrees * 100.0;
+            (minutes < 60.0).then_some(degrees + minutes / 60.0)
+        });
+        match (degrees, side) {
+            (Some(degrees), "N" | "E" | "n" | "e") => Ok(Some(degrees)),
+            (Some(degrees), "S" | "W" | "s" | "w") => Ok(Some(-degrees)),
+            _ => Err(bad(name, text)),
+        }
+    }
+    fn decimal(&mut self, name: &str) -> Result<Option<f64>, Complaint> {
+        let text = self.text();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        decimal(text).map(Some).ok_or_else(|| bad(name, text))
+    }
+}
+
+fn bad(name: &str, text: &str) -> Complaint {
+    let text: String = text.chars().take(32).collect();
+    (BadFrame::Malformed, 0, format!("{name} `{text}` can not be read"))
+}
+
+/// A plain decimal of at most 18 digits; the nearest double.
+fn decimal(text: &str) -> Option<f64> {
+    let (text, sign) = match text.as_bytes() {
+        [b'-', rest @ ..] => (rest, -1.0),
+        [b'+', rest @ ..] | rest => (rest, 1.0),
+    };
+    let (mut digits, mut mantissa, mut scale) = (0, 0_u64, None);
+    for byte in text {
+        match byte {
+            b'0'..=b'9' => {
+                digits += 1;
+                mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+                scale = scale.map(|s| s + 1);
+            }
+            b'.' if scale.is_none() => scale = Some(0),
+            _ => return None,
+        }
+    }
+    let scale = scale.unwrap_or(0_usize);
+    (1..=18).contains(&digits).then(|| sign * mantissa as f64 / TENS[scale])
+}
+
+const TENS: [f64; 19] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18,
+];
+
+/// Second of the day and microseconds of `hhmmss.sss`.
+fn time_of_day(text: &str) -> Option<(u32, u32)> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let [hour, minute, second] = pairs(whole)?;
+    let micros = fraction.bytes().take(6).try_fold((0, 100_000), |(sum, unit), b| {
+        b.is_ascii_digit().then(|| (sum + u32::from(b - b'0') * unit, unit / 10))
+    });
+    let (micros, _) = micros?;
+    (hour < 24 && minute < 60 && second < 61)
+        .then_some((hour * 3600 + minute * 60 + second, micros))
+}
+
+/// Six digits as three numbers.
+fn pairs(text: &str) -> Option<[u32; 3]> {
+    let digits: &[u8; 6] = text.as_bytes().try_into().ok()?;
+    let pair = |i: usize| {
+        let (tens, ones) = (digits[i], digits[i + 1]);
+        let both = tens.is_ascii_digit() && ones.is_ascii_digit();
+        both.then(|| u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
+    };
+    Some([pair(0)?, pair(2)?, pair(4)?])
+}
+
+const DAY_S: i64 = 86_400;
+
+/// The moment with this time of day that is nearest to `received_at`.
+fn nearest(second: u32, micros: u32, received_at: Timestamp) -> Timestamp {
+    let day = received_at.micros().div_euclid(DAY_S * 1_000_000);
+    let on = |day: i64| (day * DAY_S + i64::from(second)) * 1_000_000 + i64::from(micros);
+    let away = |day: &i64| on(*day).abs_diff(received_at.micros());
+    let day = [day - 1, day, day + 1].into_iter().min_by_key(away).unwrap_or(day);
+    Timestamp::from_micros(on(day))
+}
+
+fn on_date(date: &str, second: u32, micros: u32) -> Option<Timestamp> {
+    let [day, month, year] = pairs(date)?;
+    let year = year + if year >= CENTURY_FROM { 1900 } else { 2000 };
+    Timestamp::from_civil(Civil {
+        year: year as i32,
+        month,
+        day,
+        hour: second / 3600,
+        minute: second / 60 % 60,
+        second: second % 60,
+        micros,
+    })
+}
+
+/// A time that a sentence gives, or the time of receipt where the field is empty.
+fn clock(text: &str, received_at: Timestamp) -> Result<(u32, u32), Complaint> {
+    if text.is_empty() {
+        let c = received_at.civil();
+        return Ok((c.hour * 3600 + c.minute * 60 + c.second, c.micros));
+    }
+    time_of_day(text).ok_or_else(|| bad("time", text))
+}
+
+fn rmc(sentence: &str, received_at: Timestamp) -> Result<Line, Complaint> {
+    let mut fields = Fields::of(sentence);
+    let (second, micros) = clock(fields.text(), received_at)?;
+    let valid = fields.text() == "A";
+    let (lat, lng) = (fields.angle("latitude")?, fields.angle("longitude")?);
+    let (knots, heading) = (fields.decimal("speed")?, fields.decimal("course")?);
+    let date = fields.text();
+    let time = match date {
+        "" => nearest(second, micros, received_at),
+        date => on_date(date, second, micros).ok_or_else(|| bad("date", date))?,
+    };
+    Ok(Line::Part(Part {
+        kind: Kind::Rmc,
+        second,
+        time,
+        valid,
+        place: lng.zip(lat),
+        speed: knots.map(|k| k * KNOT_MPS),
+        heading,
+        checksum_ok: fields.checksum_ok,
+        ..Part::default()
+    }))
+}
+
+fn gga(sentence: &str, received_at: Timestamp) -> Result<Line, Complaint> {
+    let mut fields = Fields::of(sentence);
+    let (second, micros) = clock(fields.text(), received_at)?;
+    let (lat, lng) = (fields.angle("latitude")?, fields.angle("longitude")?);
+    let valid = !matches!(fields.text(), "" | "0");
+    let (satellites, hdop) = (fields.decimal("satellites")?, fields.decimal("HDOP")?);
+    Ok(Line::Part(Part {
+        kind: Kind::Gga,
+        second,
+        time: nearest(second, micros, received_at),
+        valid,
+        place: lng.zip(lat),
+        satellites: satellites.map(|s| s as u16),
+        hdop,
+        altitude: fields.decimal("altitude")?,
+        checksum_ok: fields.checksum_ok,
+        ..Part::default()
+    }))
+}
+
+/// Any other sentence, strictly, by the `nmea` crate.
+fn other(sentence: &str, received_at: Timestamp) -> Result<Line, Complaint> {
+    let parsed = nmea::parse_bytes(sentence.as_bytes()).map_err(|error| match error {
+        nmea::Error::ChecksumMismatch { calculated, found } => {
+            let reason = format!("checksum `{found:02x}` does not match `{calculated:02x}`");
+            (BadFrame::Checksum, 0, reason)
+        }
+        _ => unknown(sentence),
+    })?;
+    // The crate's clock type is not ours to name; its text is `hh:mm:ss.fraction`.
+    let part = |time: Option<String>, lat: Option<f64>, lng: Option<f64>| {
+        let (second, micros) = time_of_day(&time?.replace(':', ""))?;
+        let time = nearest(second, micros, received_at);
+        let place = lng.zip(lat);
+        let checksum_ok = Some(true);
+        Some(Part { kind: Kind::Gga, second, time, place, checksum_ok, ..Part::default() })
+    };
+    let line = match parsed {
+        ParseResult::GLL(gll) => {
+            part(gll.fix_time.map(|t| t.to_string()), gll.latitude, gll.longitude)
+                .map(|p| Line::Part(Part { valid: gll.valid, ..p }))
+        }
+        ParseResult::GNS(gns) => {
+            part(gns.fix_time.map(|t| t.to_string()), gns.lat, gns.lon).map(|p| {
+                Line::Part(Part {
+                    valid: p.place.is_some(),
+                    satellites: Some(gns.nsattelites),
+                    hdop: gns.hdop.map(f64::from),
+                    altitude: gns.alt.map(f64::from),
+                    ..p
+                })
+            })
+        }
+        ParseResult::GSA(gsa) => Some(Line::Extra(Extra {
+            pdop: gsa.pdop.map(f64::from),
+            vdop: gsa.vdop.map(f64::from),
+            ..Extra::default()
+        })),
+        ParseResult::VTG(vtg) => Some(Line::Extra(Extra {
+            speed: vtg.speed_over_ground.map(|k| f64::from(k) * KNOT_MPS),
+            heading: vtg.true_course.map(f64::from),
+            ..Extra::default()
+        })),
+        _ => None,
+    };
+    Ok(line.unwrap_or(Line::Nothing))
+}
