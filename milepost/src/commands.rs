@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
+pub mod backup;
 pub mod decode;
+pub mod log;
 pub mod simulate;
 
 /// From a tracker's packet to a kept delivery promise.
@@ -17,8 +19,12 @@ pub struct Cli {
 /// Every command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Copy a running installation.
+    Backup(backup::Args),
     /// Decode protocol vectors from standard input, one answer line each.
     Decode(decode::Args),
+    /// Look into the log.
+    Log(log::Args),
     /// Drive a fleet in real or simulated time and score what was made of it.
     Simulate(Box<simulate::Args>),
 }
@@ -26,7 +32,9 @@ pub enum Command {
 /// Runs one command.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
+        Command::Backup(args) => backup::run(args),
         Command::Decode(args) => decode::run(&args),
+        Command::Log(args) => log::run(args),
         Command::Simulate(args) => simulate::run(&args),
     }
 }

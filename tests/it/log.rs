@@ -3,6 +3,7 @@
 //! A log joins by a [`Harness`](harness::Harness): how it is opened, restarted, and what can be
 //! done to it. The checks never assume that offsets start at 0 or have no gaps.
 
+mod commands;
 mod compaction;
 mod disk;
 mod groups;

@@ -7,7 +7,8 @@
 //!   transaction for all that waits, one row per topic
 //! - `shelf`: the newest rows in memory, from which live readers are served; `read`: everything
 //!   older, in short transactions; `peek`: the same for a second process
-//! - `retention`, `alarm`, `space`: what the writer does besides
+//! - `retention`, `alarm`, `space`: what the writer does besides; `notice`: what it says at start
+//! - `copy`: a running log's backup
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use ingest::time::Timestamp;
 
 mod alarm;
 mod batch;
+mod copy;
 mod notice;
 mod peek;
 mod queue;
@@ -33,8 +35,9 @@ mod space;
 mod writer;
 
 pub use batch::PARTITIONS;
+pub use copy::copy;
 pub use peek::DiskReading;
-pub use schema::LOG_FILE;
+pub use schema::{LOG_FILE, prepare};
 pub use space::{Probe, Space};
 
 use read::Connections;
@@ -90,7 +93,7 @@ impl DiskLog {
     /// [`LogError::Unavailable`] when another process writes here or the directory cannot be
     /// used, [`LogError::Corrupt`] when the file is not a log of this version.
     pub fn open(dir: &Path, settings: Settings, clock: Clock) -> Result<Self, LogError> {
-        schema::prepare(dir)?;
+        prepare(dir)?;
         let lock = schema::lock_dir(dir)?;
         let connection = schema::open_writer(dir)?;
         let shelf = Arc::new(Shelf::load(Connections::open(dir)?, &connection)?);

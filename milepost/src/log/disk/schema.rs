@@ -82,12 +82,15 @@ pub(super) fn refused(error: &rusqlite::Error) -> LogError {
     }
 }
 
-fn unavailable(what: &str, path: &Path, error: &std::io::Error) -> LogError {
+pub(super) fn unavailable(what: &str, path: &Path, error: &std::io::Error) -> LogError {
     LogError::Unavailable(format!("{what} `{}`: {error}", path.display()))
 }
 
-/// Makes the data directory, for its owner only, or checks one that is there.
-pub(super) fn prepare(dir: &Path) -> Result<(), LogError> {
+/// Makes a data directory, for its owner only, or checks one that is there.
+///
+/// # Errors
+/// When it cannot be made, or holds files of others and is open to others.
+pub fn prepare(dir: &Path) -> Result<(), LogError> {
     if !dir.exists() {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
         return made.map_err(|e| unavailable("cannot create data directory", dir, &e));
@@ -172,8 +175,7 @@ pub(super) fn open_writer(dir: &Path) -> Result<Connection, LogError> {
 /// A connection that only reads.
 pub(super) fn open_reader(dir: &Path) -> Result<Connection, LogError> {
     let path = file_of(dir)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = connect(&path, flags)?;
+    let connection = connect_reading(&path)?;
     connection
         .execute_batch("PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY;")
         .map_err(|e| foreign(&path, &e))?;
@@ -181,8 +183,13 @@ pub(super) fn open_reader(dir: &Path) -> Result<Connection, LogError> {
     Ok(connection)
 }
 
+/// A connection that only reads any SQLite file.
+pub(super) fn connect_reading(path: &Path) -> Result<Connection, LogError> {
+    connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
 /// The log's file, which must be there.
-pub(super) fn file_of(dir: &Path) -> Result<PathBuf, LogError> {
+fn file_of(dir: &Path) -> Result<PathBuf, LogError> {
     let path = dir.join(LOG_FILE);
     if path.exists() {
         return Ok(path);
