@@ -6,6 +6,7 @@ pub mod backup;
 pub mod decode;
 pub mod log;
 pub mod simulate;
+pub mod topics;
 
 /// From a tracker's packet to a kept delivery promise.
 #[derive(Debug, Parser)]
@@ -27,6 +28,8 @@ pub enum Command {
     Log(log::Args),
     /// Drive a fleet in real or simulated time and score what was made of it.
     Simulate(Box<simulate::Args>),
+    /// Makes or checks the topics on a Kafka cluster.
+    Topics(topics::Args),
 }
 
 /// Runs one command.
@@ -36,5 +39,6 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Decode(args) => decode::run(&args),
         Command::Log(args) => log::run(args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Topics(args) => topics::run(args),
     }
 }

@@ -7,9 +7,12 @@ use anyhow::{Context, bail};
 use ingest::log::Log;
 
 pub mod disk;
+pub mod kafka;
 
 use crate::clock;
+use crate::config::Config;
 use disk::{DiskLog, Settings};
+use kafka::KafkaLog;
 
 /// Where a log is, as `--log` and `--data` say it.
 enum Place<'a> {
@@ -45,7 +48,7 @@ pub fn open(data: Option<&Path>, log: Option<&str>) -> anyhow::Result<Arc<dyn Lo
             }
             Ok(Arc::new(log))
         }
-        Place::Kafka(log) => Err(no_kafka(log)),
+        Place::Kafka(log) => Ok(Arc::new(connect(log)?)),
     }
 }
 
@@ -60,10 +63,11 @@ pub fn open_reading(data: Option<&Path>, log: Option<&str>) -> anyhow::Result<Ar
                 .with_context(|| format!("read log in `{}`", dir.display()))?;
             Ok(Arc::new(log))
         }
-        Place::Kafka(log) => Err(no_kafka(log)),
+        Place::Kafka(log) => Ok(Arc::new(connect(log)?)),
     }
 }
 
-fn no_kafka(log: &str) -> anyhow::Error {
-    anyhow::anyhow!("this build has no Kafka log yet, `{log}` was asked for: expected `--data DIR`")
+fn connect(log: &str) -> anyhow::Result<KafkaLog> {
+    let extra = Config::load(None)?.log.kafka;
+    KafkaLog::connect(kafka::brokers(log)?, &extra).with_context(|| format!("open log `{log}`"))
 }

@@ -9,6 +9,8 @@ mod disk;
 mod groups;
 mod harness;
 mod held;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod kill;
 mod memory;
 mod oracle;
