@@ -7,6 +7,7 @@ pub mod decode;
 pub mod log;
 pub mod simulate;
 pub mod topics;
+pub mod matching;
 
 /// From a tracker's packet to a kept delivery promise.
 #[derive(Debug, Parser)]
@@ -30,6 +31,8 @@ pub enum Command {
     Simulate(Box<simulate::Args>),
     /// Makes or checks the topics on a Kafka cluster.
     Topics(topics::Args),
+    /// Match traces to the road.
+    Match(matching::Args),
 }
 
 /// Runs one command.
@@ -40,5 +43,6 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Log(args) => log::run(args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Topics(args) => topics::run(args),
+        Command::Match(args) => matching::run(&args),
     }
 }

@@ -1,0 +1,77 @@
+//! Candidates: the places on nearby edges that a fix may belong to.
+
+use ingest::time::Timestamp;
+use ingest::units::Position;
+
+use crate::matching::emission;
+use crate::road::{EdgeId, Near, NodeId, Place, Road};
+
+/// Most edges looked at for a fix of ordinary accuracy: both directions of eight streets.
+const NEAR_LEAST: usize = 16;
+/// Most edges looked at for the worst accuracy.
+const NEAR_MOST: usize = 40;
+/// Search radius in standard deviations; beyond lies one fix in a thousand.
+const RADIUS_SIGMAS: f64 = 3.5;
+/// Added to the radius, metres: a road's drawn line is this far from where it is driven.
+const RADIUS_ROAD_M: f64 = 12.0;
+/// Bounds of the search radius, metres.
+const RADIUS_M: (f64, f64) = (30.0, 180.0);
+
+/// A fix as the model sees it: its own errors and what moved since the one before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) position: Position,
+    pub(super) time: Timestamp,
+    pub(super) speed_mps: Option<f64>,
+    pub(super) heading: Option<f64>,
+    /// Standard deviation of one axis, metres.
+    pub(super) sigma_m: f64,
+    /// How much of an independent observation it is, 0 to 1.
+    pub(super) weight: f64,
+    /// Seconds since the last accepted fix.
+    pub(super) elapsed_s: f64,
+    /// Straight metres from the last accepted fix.
+    pub(super) straight_m: f64,
+    /// Metres travelled since then and their standard deviation.
+    pub(super) travelled: (f64, f64),
+    /// Whether `travelled` comes from reported speeds, so independent of the positions.
+    pub(super) by_speed: bool,
+}
+
+/// A place that a fix may belong to, and the price of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate {
+    pub(super) edge: EdgeId,
+    pub(super) offset_m: f64,
+    pub(super) length_m: f64,
+    pub(super) tail: NodeId,
+    pub(super) reverse: Option<EdgeId>,
+    pub(super) position: Position,
+    pub(super) distance_m: f64,
+    /// Negative logarithm of the emission probability, up to a constant.
+    pub(super) cost: f64,
+}
+
+impl Candidate {
+    pub(super) fn place(&self) -> Place {
+        Place { edge: self.edge, offset_m: self.offset_m }
+    }
+}
+
+/// Fills `out` with the places near a fix, nearest first.
+pub(super) fn collect(road: &Road, seen: &Seen, near: &mut Vec<Near>, out: &mut Vec<Candidate>) {
+    let radius = (RADIUS_SIGMAS * seen.sigma_m + RADIUS_ROAD_M).clamp(RADIUS_M.0, RADIUS_M.1);
+    let max = ((seen.sigma_m * 1.6) as usize).clamp(NEAR_LEAST, NEAR_MOST);
+    road.near(seen.position, radius, max, near);
+    out.clear();
+    out.extend(near.iter().map(|n| Candidate {
+        edge: n.place.edge,
+        offset_m: n.place.offset_m,
+        length_m: road.length_m(n.place.edge),
+        tail: road.tail(n.place.edge),
+        reverse: road.reverse(n.place.edge),
+        position: n.position,
+        distance_m: n.distance_m,
+        cost: emission::cost(road, seen, n),
+    }));
+}

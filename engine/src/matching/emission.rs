@@ -1,0 +1,58 @@
+//! Emission: how well a fix agrees with a place, from its distance, heading and speed.
+//!
+//! Real receivers drift: successive errors at one second agree to 98 %, and independence comes only
+//! after half a minute. A model that counts each second's error anew believes in side trips, so a
+//! fix weighs as much as the time since the last one allows.
+
+use crate::matching::candidate::Seen;
+use crate::road::{Near, Road};
+
+/// A fix this long after the last one counts in full, seconds.
+pub(super) const INDEPENDENT_S: f64 = 8.0;
+/// Least weight: fixes several times a second still move the vehicle along.
+const WEIGHT_LEAST: f64 = 0.02;
+/// Beyond this many standard deviations the price grows linearly: an outlier, not a proof.
+pub(super) const LINEAR_FROM: f64 = 3.0;
+/// Headings are read above this speed, metres per second; below they are noise.
+const HEADING_FROM_MPS: f64 = 2.0;
+/// Scale of the heading's error, degrees: receiver, drawn line and lane changes together.
+const HEADING_SCALE: f64 = 20.0;
+/// A heading counts in full this long after the last one, seconds.
+const HEADING_INDEPENDENT_S: f64 = 3.0;
+/// Reported speed may exceed an edge's free speed by this factor before it speaks against it.
+const FAST: f64 = 1.6;
+/// Price per unit of speed ratio beyond `FAST`.
+const FAST_COST: f64 = 1.5;
+
+/// Weight of a fix `elapsed_s` after the last one.
+pub(super) fn weight(elapsed_s: f64) -> f64 {
+    (elapsed_s / INDEPENDENT_S).clamp(WEIGHT_LEAST, 1.0)
+}
+
+/// Half the square, continued linearly beyond `from`.
+pub(super) fn bent(x: f64, from: f64) -> f64 {
+    let x = x.abs();
+    if x <= from { 0.5 * x * x } else { from * (x - 0.5 * from) }
+}
+
+/// Price of being at `near` when `seen` was seen: negative logarithm, up to a constant.
+pub(super) fn cost(road: &Road, seen: &Seen, near: &Near) -> f64 {
+    let mut cost = seen.weight * bent(near.distance_m / seen.sigma_m, LINEAR_FROM);
+    let Some(speed) = seen.speed_mps.filter(|s| *s >= HEADING_FROM_MPS) else {
+        return cost;
+    };
+    let dense = (seen.elapsed_s / HEADING_INDEPENDENT_S).clamp(0.1, 1.0);
+    if let Some(heading) = seen.heading {
+        let apart = ((heading - near.heading).abs() % 360.0)
+            .min(360.0 - (heading - near.heading).abs() % 360.0);
+        let x = apart / HEADING_SCALE;
+        cost += dense * libm::log(1.0 + x * x);
+    }
+    let edge = near.place.edge;
+    let free = road.length_m(edge) / road.free_s(edge).max(0.1);
+    let ratio = speed / free.max(1.0);
+    if ratio > FAST {
+        cost += dense * FAST_COST * (ratio - FAST).min(2.0);
+    }
+    cost
+}

@@ -1,0 +1,98 @@
+//! The stored track, and what must hold for every drive.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const GRID: &str = "\
+A-----B-----C-----D
+|     |     |     |
+|     |     |     |
+E--1--F--2--G--3--H
+|     |     |     |
+|     |     |     |
+I-----J-----K-----L";
+
+/// A drive along the middle street with errors of up to `noise` metres.
+fn noisy(town: &Town, errors: &[(f64, f64)], every_s: f64) -> Vec<Observation> {
+    let start = town.fixes("1", 1.0)[0];
+    let step = |(k, (east, north)): (usize, &(f64, f64))| Observation {
+        position: moved(start.position, 6.0 * every_s * k as f64 % 120.0 + east, *north),
+        time: start.time.plus_seconds(every_s * k as f64),
+        accuracy_m: None,
+        ..start
+    };
+    errors.iter().enumerate().map(step).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_restored_track_goes_on_as_if_nothing_had_happened(
+        errors in prop::collection::vec((-60.0..60.0_f64, -60.0..60.0_f64), 2..60),
+        every_s in 1.0..20.0_f64,
+    ) {
+        let town = town(GRID);
+        let (mut track, mut scratch) = (Track::new(), Scratch::new());
+        let (mut out, mut again) = (Observed::default(), Observed::default());
+        let mut before: Option<Passed> = None;
+        for fix in noisy(&town, &errors, every_s) {
+            let bytes = track.to_bytes();
+            prop_assert_eq!(bytes.len(), track.bytes_len());
+            prop_assert!(bytes.len() <= BYTES_MAX && BYTES_MAX <= 4096);
+            let mut restored = Track::from_bytes(&bytes).unwrap();
+            prop_assert_eq!(&restored, &track);
+            track.observe(&town.road, &fix, &mut scratch, &mut out);
+            restored.observe(&town.road, &fix, &mut Scratch::new(), &mut again);
+            prop_assert_eq!(&restored, &track);
+            prop_assert_eq!(&out.committed, &again.committed);
+            prop_assert_eq!(out.matched, again.matched);
+            for passed in &out.committed {
+                if let Some(before) = before.filter(|_| passed.joined) {
+                    let joined = town.road.head(before.edge) == town.road.tail(passed.edge);
+                    prop_assert!(joined, "{before:?} {passed:?}");
+                    prop_assert!(before.entered <= passed.entered);
+                }
+                before = Some(*passed);
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_a_track_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let mut framed = vec![1];
+        framed.extend(&bytes);
+        for bytes in [bytes, framed] {
+            if let Ok(track) = Track::from_bytes(&bytes) {
+                prop_assert_eq!(track.to_bytes().len(), bytes.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_track_never_panics(place in 0..600_usize, value in any::<u8>()) {
+        let town = town(GRID);
+        let (mut track, mut scratch) = (Track::new(), Scratch::new());
+        let mut out = Observed::default();
+        let fixes = noisy(&town, &[(5.0, 9.0); 12], 2.0);
+        for fix in &fixes[..10] {
+            track.observe(&town.road, fix, &mut scratch, &mut out);
+        }
+        let mut bytes = track.to_bytes();
+        let place = place % bytes.len();
+        bytes[place] = value;
+        if let Ok(mut track) = Track::from_bytes(&bytes) {
+            for fix in &fixes[10..] {
+                track.observe(&town.road, fix, &mut scratch, &mut out);
+            }
+            track.flush(&town.road, &mut scratch, &mut out);
+        }
+    }
+}
+
+#[test]
+fn another_version_is_named() {
+    assert_eq!(Track::from_bytes(&[7]), Err(BadTrack::Version(7)));
+    assert_eq!(Track::from_bytes(&[]), Err(BadTrack::Length(0)));
+}

@@ -1,0 +1,150 @@
+//! Transition: whether a vehicle can have come from one place to another, and at what price.
+
+use ingest::units::Position;
+
+use crate::matching::candidate::{Candidate, Seen};
+use crate::matching::emission::bent;
+use crate::path::{Reached, Router};
+use crate::road::plane::distance_m;
+use crate::road::{EdgeId, Place, Road};
+
+/// Price of turning round in the street, as the logarithm of its rarity: one in 3,000 fixes.
+const TURN_COST: f64 = 8.0;
+/// Scale of metres driven beyond the straight line, at rest and per straight metre. Newson &
+/// Krumm's beta, which they too let grow with the interval.
+const DETOUR_M: (f64, f64) = (6.0, 0.12);
+/// Beyond this many standard deviations a difference of distances costs linearly.
+const LINEAR_FROM: f64 = 2.5;
+/// Free-flow seconds may exceed the elapsed ones by this factor and these seconds at no price.
+const LATE: (f64, f64) = (1.2, 4.0);
+/// Price per second beyond, over the elapsed time's own scale.
+const LATE_SCALE_S: (f64, f64) = (3.0, 0.15);
+
+/// Between two places on the way: metres, negative when the second lies behind the first on its
+/// own edge; free-flow seconds; whether the vehicle turned round in the street.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Moved {
+    pub(super) metres: f64,
+    pub(super) seconds: f64,
+    pub(super) turned: bool,
+    /// Turns back on a longer way.
+    pub(super) turn_backs: u32,
+}
+
+/// Where a hypothesis stands, with what each of its transitions needs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct From {
+    pub(super) place: Place,
+    pub(super) length_m: f64,
+    pub(super) position: Position,
+    pub(super) head_position: Position,
+    pub(super) variance: f64,
+}
+
+/// Buffers of the router's questions, reused.
+#[derive(Debug, Default)]
+pub(super) struct Routed {
+    pub(super) asked: Vec<usize>,
+    pub(super) targets: Vec<Place>,
+    pub(super) reached: Vec<Option<Reached>>,
+}
+
+/// The same edge, the next edge, or the same street the other way: no search needed.
+pub(super) fn direct(road: &Road, from: &From, to: &Candidate) -> Option<Moved> {
+    let at = from.place.offset_m;
+    if to.edge == from.place.edge {
+        let metres = to.offset_m - at;
+        return Some(Moved { metres, seconds: 0.0, turned: false, turn_backs: 0 });
+    }
+    if to.reverse == Some(from.place.edge) {
+        // Ahead: it drove on and turned there. Behind: it turned at once and drove back.
+        let metres = (to.length_m - to.offset_m - at).abs();
+        return Some(Moved { metres, seconds: 0.0, turned: true, turn_backs: 0 });
+    }
+    let next = to.tail == road.head(from.place.edge) && road.turn_allowed(from.place.edge, to.edge);
+    next.then_some(Moved {
+        metres: from.length_m - at + to.offset_m,
+        seconds: 0.0,
+        turned: false,
+        turn_backs: 0,
+    })
+}
+
+/// The least metres a path to `to` can have.
+pub(super) fn bound_m(road: &Road, from: &From, to: &Candidate) -> f64 {
+    let between = distance_m(from.head_position, road.position(to.tail));
+    from.length_m - from.place.offset_m + between + to.offset_m
+}
+
+/// How far a search goes before it gives up, metres.
+pub(super) fn limit_m(seen: &Seen) -> f64 {
+    let (travelled, spread) = seen.travelled;
+    let by_distance = (travelled + 3.5 * spread).max(1.5 * seen.straight_m);
+    by_distance + 5.0 * seen.sigma_m + 40.0
+}
+
+/// Price of having moved so: negative logarithm, up to a constant.
+pub(super) fn cost(seen: &Seen, from: &From, to: &Candidate, moved: &Moved) -> f64 {
+    let (travelled, spread) = seen.travelled;
+    let noise = seen.sigma_m * seen.sigma_m / if seen.by_speed { seen.weight } else { 1.0 };
+    let sd = (spread * spread + from.variance + noise).sqrt();
+    let mut cost = bent((moved.metres - travelled) / sd, LINEAR_FROM);
+    cost += TURN_COST * f64::from(moved.turn_backs);
+    if moved.turned {
+        return cost + TURN_COST;
+    }
+    if to.edge == from.place.edge {
+        return cost;
+    }
+    let straight = distance_m(from.position, to.position);
+    let excess = (moved.metres - straight).max(0.0);
+    cost += excess / (DETOUR_M.0 + DETOUR_M.1 * straight);
+    let late = moved.seconds - LATE.0 * seen.elapsed_s - LATE.1;
+    if late > 0.0 {
+        cost += late / (LATE_SCALE_S.0 + LATE_SCALE_S.1 * seen.elapsed_s);
+    }
+    cost
+}
+
+/// The edges from `from`'s edge (left out) to `to`'s (included) into `out`, as [`direct`] or the
+/// router had them; returns the metres between, `None` when no path is known.
+pub(super) fn path_between(
+    road: &Road,
+    router: &mut Router,
+    routed: &mut Routed,
+    (from, to): (Place, Place),
+    out: &mut Vec<EdgeId>,
+) -> Option<f64> {
+    out.clear();
+    if from.edge == to.edge {
+        return Some((to.offset_m - from.offset_m).max(0.0));
+    }
+    out.push(to.edge);
+    let length = road.length_m(from.edge);
+    if road.reverse(from.edge) == Some(to.edge) {
+        return Some((road.length_m(to.edge) - to.offset_m - from.offset_m).abs());
+    }
+    if road.tail(to.edge) == road.head(from.edge) && road.turn_allowed(from.edge, to.edge) {
+        return Some(length - from.offset_m + to.offset_m);
+    }
+    out.clear();
+    routed.targets.clear();
+    routed.targets.push(to);
+    let straight = distance_m(road.point_at(from).0, road.point_at(to).0);
+    if straight < super::online::BRIDGE_M {
+        let limit = super::online::BRIDGE_M * 2.0;
+        router.reach(road, from, &routed.targets, limit, &mut routed.reached);
+        if let Some(Some(reached)) = routed.reached.first() {
+            let metres = reached.metres;
+            router.edges_to(road, 0, out);
+            if out.first() == Some(&from.edge) {
+                out.remove(0);
+            }
+            return Some(metres);
+        }
+    }
+    let path = router.route(road, from, to, crate::road::Profile::Van)?;
+    out.clear();
+    out.extend(path.edges.iter().skip(1));
+    Some(path.metres)
+}

@@ -1,0 +1,299 @@
+//! One step of the model: from the newest column and a fix's candidates to the next column.
+
+use crate::matching::candidate::{Candidate, Seen};
+use crate::matching::emission::{LINEAR_FROM, bent};
+use crate::matching::state::{CELLS_MAX, Cell, Live, Track};
+use crate::matching::transition::{self, From, Moved, Routed};
+use crate::path::Router;
+use crate::road::{Place, Road};
+
+/// Hypotheses dearer than the best by more than this are dropped: e^-14, one in a million.
+const BEAM: f64 = 14.0;
+/// Price of leaving the road, as rare as one fix in 20,000.
+const LEAVE_COST: f64 = 10.0;
+/// Price of a fix off the road: that of one this many standard deviations beside it.
+const OFF_SIGMAS: f64 = 3.6;
+/// Price of coming back.
+const RETURN_COST: f64 = 2.0;
+/// Scale of metres by road between leaving and coming back, at rest and per straight metre.
+const RETURN_DETOUR_M: (f64, f64) = (60.0, 0.5);
+/// A return to the road is searched this far, metres by road beyond the straight line's double.
+const RETURN_REACH_M: f64 = 400.0;
+
+/// Working memory of a step.
+#[derive(Debug, Default)]
+pub(super) struct Step {
+    arrivals: Vec<Arrival>,
+    pub(super) next: Vec<Next>,
+}
+
+/// The best way found so far to one candidate.
+#[derive(Debug, Clone, Copy)]
+struct Arrival {
+    score: f64,
+    mass: f64,
+    back: u8,
+    offset_m: f64,
+    variance: f64,
+}
+
+/// A hypothesis of the next column.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Next {
+    pub(super) cell: Cell,
+    pub(super) score: f64,
+    pub(super) mass: f64,
+    pub(super) variance: f64,
+    pub(super) distance_m: f64,
+}
+
+const NOWHERE: Arrival =
+    Arrival { score: f64::INFINITY, mass: 0.0, back: 0, offset_m: 0.0, variance: 0.0 };
+
+/// Price of a fix off the road.
+fn off_cost(seen: &Seen) -> f64 {
+    seen.weight * bent(OFF_SIGMAS, LINEAR_FROM)
+}
+
+impl Step {
+    /// The first column: every candidate, and off the road.
+    pub(super) fn begin(&mut self, seen: &Seen, candidates: &[Candidate]) {
+        self.next.clear();
+        let variance = seen.sigma_m * seen.sigma_m;
+        for c in candidates {
+            self.push_on(c, c.cost, libm::exp(-c.cost), (0, c.offset_m, variance));
+        }
+        let score = LEAVE_COST + off_cost(seen);
+        self.push_off(Cell::off(None, 0), score, libm::exp(-score));
+        self.settle();
+    }
+
+    /// The next column from the newest one of `track`.
+    pub(super) fn advance(
+        &mut self,
+        road: &Road,
+        track: &Track,
+        (seen, candidates): (&Seen, &[Candidate]),
+        (router, routed): (&mut Router, &mut Routed),
+    ) {
+        self.arrivals.clear();
+        self.arrivals.resize(candidates.len(), NOWHERE);
+        self.next.clear();
+        let mut off = Arrival { ..NOWHERE };
+        let mut off_cell = Cell::off(None, 0);
+        for (i, (cell, live)) in track.newest().iter().zip(&track.live).enumerate() {
+            let leave = if cell.off_road { 0.0 } else { LEAVE_COST } + off_cost(seen);
+            let score = f64::from(live.score) + leave;
+            off.mass += f64::from(live.mass) * libm::exp(-leave);
+            if score < off.score {
+                off.score = score;
+                off_cell = Cell::off(cell.place(), i as u8);
+            }
+            let Some(place) = cell.place() else {
+                self.begin_anywhere(i, live);
+                continue;
+            };
+            let from = standing(road, place, live);
+            if cell.off_road {
+                self.come_back(road, (i, &from, live), (seen, candidates), (router, routed));
+            } else {
+                self.drive_on(road, (i, &from, live), (seen, candidates), (router, routed));
+            }
+        }
+        for (k, c) in candidates.iter().enumerate() {
+            let a = self.arrivals[k];
+            if a.score.is_finite() {
+                let mass = a.mass * libm::exp(-c.cost);
+                self.push_on(c, a.score + c.cost, mass, (a.back, a.offset_m, a.variance));
+            }
+        }
+        self.push_off(off_cell, off.score, off.mass);
+        self.settle();
+    }
+
+    /// From a track that was never on the road to any candidate.
+    fn begin_anywhere(&mut self, i: usize, live: &Live) {
+        for arrival in &mut self.arrivals {
+            arrival.offer(f64::from(live.score), f64::from(live.mass), RETURN_COST, |a| {
+                a.back = i as u8;
+                a.offset_m = f64::NAN;
+            });
+        }
+    }
+
+    fn drive_on(
+        &mut self,
+        road: &Road,
+        (i, from, live): (usize, &From, &Live),
+        (seen, candidates): (&Seen, &[Candidate]),
+        (router, routed): (&mut Router, &mut Routed),
+    ) {
+        let limit = transition::limit_m(seen);
+        routed.asked.clear();
+        routed.targets.clear();
+        for (k, to) in candidates.iter().enumerate() {
+            if let Some(moved) = transition::direct(road, from, to) {
+                self.arrive(k, (i, from, live), (seen, to), &moved);
+            } else if transition::bound_m(road, from, to) <= limit {
+                routed.asked.push(k);
+                routed.targets.push(to.place());
+            }
+        }
+        if routed.targets.is_empty() {
+            return;
+        }
+        router.reach(road, from.place, &routed.targets, limit, &mut routed.reached);
+        for (k, reached) in routed.asked.iter().zip(&routed.reached) {
+            if let Some(r) = reached {
+                let moved = Moved {
+                    metres: r.metres,
+                    seconds: r.seconds,
+                    turned: false,
+                    turn_backs: r.turn_backs,
+                };
+                self.arrive(*k, (i, from, live), (seen, &candidates[*k]), &moved);
+            }
+        }
+    }
+
+    /// The price of one transition, and where a filter between the distance travelled and the
+    /// projection puts the vehicle on the candidate's edge.
+    fn arrive(
+        &mut self,
+        k: usize,
+        (i, from, live): (usize, &From, &Live),
+        (seen, to): (&Seen, &Candidate),
+        moved: &Moved,
+    ) {
+        let cost = transition::cost(seen, from, to, moved);
+        let (travelled, spread) = seen.travelled;
+        let predicted = from.variance + spread * spread;
+        let measured = seen.sigma_m * seen.sigma_m / if seen.by_speed { seen.weight } else { 1.0 };
+        let gain = predicted / (predicted + measured);
+        let ahead = if moved.turned { 0.0 } else { (1.0 - gain) * (travelled - moved.metres) };
+        let same = to.edge == from.place.edge;
+        let least = if same { from.place.offset_m } else { 0.0 };
+        let offset_m = (to.offset_m + ahead).min(to.length_m).max(least);
+        self.arrivals[k].offer(f64::from(live.score), f64::from(live.mass), cost, |a| {
+            a.back = i as u8;
+            a.offset_m = offset_m;
+            a.variance = gain * measured;
+        });
+    }
+
+    fn come_back(
+        &mut self,
+        road: &Road,
+        (i, from, live): (usize, &From, &Live),
+        (seen, candidates): (&Seen, &[Candidate]),
+        (router, routed): (&mut Router, &mut Routed),
+    ) {
+        routed.asked.clear();
+        routed.targets.clear();
+        let mut furthest: f64 = 0.0;
+        for (k, to) in candidates.iter().enumerate() {
+            if let Some(moved) = transition::direct(road, from, to) {
+                self.come_back_at(k, (i, from, live), (seen, to), moved.metres.abs());
+            } else {
+                routed.asked.push(k);
+                routed.targets.push(to.place());
+                furthest = furthest.max(crate::road::plane::distance_m(from.position, to.position));
+            }
+        }
+        if routed.targets.is_empty() {
+            return;
+        }
+        let limit = 2.0 * furthest + RETURN_REACH_M;
+        router.reach(road, from.place, &routed.targets, limit, &mut routed.reached);
+        for (k, reached) in routed.asked.iter().zip(&routed.reached) {
+            if let Some(r) = reached {
+                self.come_back_at(*k, (i, from, live), (seen, &candidates[*k]), r.metres);
+            }
+        }
+    }
+
+    fn come_back_at(
+        &mut self,
+        k: usize,
+        (i, from, live): (usize, &From, &Live),
+        (seen, to): (&Seen, &Candidate),
+        metres: f64,
+    ) {
+        let straight = crate::road::plane::distance_m(from.position, to.position);
+        let excess = (metres - straight).max(0.0);
+        let cost = RETURN_COST + excess / (RETURN_DETOUR_M.0 + RETURN_DETOUR_M.1 * straight);
+        let same = to.edge == from.place.edge;
+        let offset_m = if same { to.offset_m.max(from.place.offset_m) } else { to.offset_m };
+        self.arrivals[k].offer(f64::from(live.score), f64::from(live.mass), cost, |a| {
+            a.back = i as u8;
+            a.offset_m = offset_m;
+            a.variance = seen.sigma_m * seen.sigma_m;
+        });
+    }
+
+    fn push_on(
+        &mut self,
+        c: &Candidate,
+        score: f64,
+        mass: f64,
+        (back, offset_m, variance): (u8, f64, f64),
+    ) {
+        let offset_m = if offset_m.is_nan() { c.offset_m } else { offset_m };
+        let cell = Cell::on(c.edge, offset_m as f32, back);
+        self.next.push(Next { cell, score, mass, variance, distance_m: c.distance_m });
+    }
+
+    fn push_off(&mut self, cell: Cell, score: f64, mass: f64) {
+        self.next.push(Next { cell, score, mass, variance: 0.0, distance_m: f64::INFINITY });
+    }
+
+    /// Orders the column, drops what lies outside the beam, makes prices relative to the best and
+    /// probabilities sum to one.
+    fn settle(&mut self) {
+        self.next.sort_unstable_by(|a, b| {
+            a.score.total_cmp(&b.score).then(a.cell.edge.cmp(&b.cell.edge))
+        });
+        let best = self.next[0].score;
+        let within = self.next.iter().take_while(|n| n.score <= best + BEAM).count();
+        self.next.truncate(within.clamp(1, CELLS_MAX));
+        let sum: f64 = self.next.iter().map(|n| n.mass).sum();
+        let even = 1.0 / self.next.len() as f64;
+        for n in &mut self.next {
+            n.score -= best;
+            n.mass = if sum > 0.0 { n.mass / sum } else { even };
+        }
+    }
+}
+
+impl Arrival {
+    fn offer(&mut self, score: f64, mass: f64, cost: f64, take: impl FnOnce(&mut Self)) {
+        if cost < 30.0 {
+            self.mass += mass * libm::exp(-cost);
+        }
+        if score + cost < self.score {
+            self.score = score + cost;
+            take(self);
+        }
+    }
+}
+
+/// What the transitions from a hypothesis need to know of it.
+fn standing(road: &Road, place: Place, live: &Live) -> From {
+    let length_m = road.length_m(place.edge);
+    let place = Place { offset_m: place.offset_m.min(length_m), ..place };
+    From {
+        place,
+        length_m,
+        position: road.point_at(place).0,
+        head_position: road.position(road.head(place.edge)),
+        variance: f64::from(live.variance),
+    }
+}
+
+impl Step {
+    /// A column of one: the far side of a bridge.
+    pub(super) fn only(&mut self, seen: &Seen, c: &Candidate) {
+        self.next.clear();
+        self.push_on(c, 0.0, 1.0, (0, c.offset_m, seen.sigma_m * seen.sigma_m));
+    }
+}
