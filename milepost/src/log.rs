@@ -43,7 +43,7 @@ pub fn open(data: Option<&Path>, log: Option<&str>) -> anyhow::Result<Arc<dyn Lo
             let log = DiskLog::open(dir, Settings::of(dir), clock::wall())
                 .with_context(|| format!("open log in `{}`", dir.display()))?;
             match log.notice() {
-                Ok(notice) => tracing::info!("{notice}"),
+                Ok(notice) => tracing::info!(notice, "log is open"),
                 Err(error) => tracing::warn!(%error, "log cannot say what it needs"),
             }
             Ok(Arc::new(log))

@@ -73,7 +73,8 @@ impl Settings {
     }
 }
 
-/// The log of one writing process. Dropping it writes what waits, then ends the writer.
+/// The log of one writing process. Records read from it share the memory of all that was committed
+/// with them (at most 4 MB as a rule): whoever keeps one for long copies what it needs. Dropping it writes what waits, then ends the writer.
 #[derive(Debug)]
 pub struct DiskLog {
     shelf: Arc<Shelf>,

@@ -258,6 +258,28 @@ fn readers_far_behind_are_served_from_the_file_and_starve_nobody() {
 }
 
 #[test]
+fn when_all_records_have_gone_offsets_still_go_on() {
+    let topic = Topic::Commands;
+    let mut disk = Disk::new();
+    let last = put(&*disk.log(), vec![record(topic, 0, "d", "a"), record(topic, 0, "d", "b")])[1];
+    disk.advance(2.0 * 86_400.0);
+    let start = |disk: &Disk| disk.log().bounds(topic, 0).unwrap().start;
+    for _ in 0..100 {
+        if start(&disk) > last {
+            break;
+        }
+        std::thread::sleep(POLL);
+    }
+    for _ in 0..2 {
+        let bounds = disk.log().bounds(topic, 0).unwrap();
+        assert_eq!((bounds.start, bounds.end), (last + 1, last + 1));
+        disk.restart();
+    }
+    assert_eq!(put(&*disk.log(), vec![record(topic, 0, "d", "c")]), [last + 1]);
+    assert_eq!(put(&*disk.log(), vec![record(topic, 1, "d", "c")]), [0]);
+}
+
+#[test]
 fn what_waits_when_a_log_is_closed_is_written() {
     let (dir, clock) = (Dir::new(), TestClock::new());
     let log = dir.open(&clock);

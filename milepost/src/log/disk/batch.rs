@@ -106,7 +106,7 @@ impl Builder {
         let section = &mut self.sections[partition as usize];
         put_bytes(section, &record.key);
         put_value(section, record.value.as_deref());
-        section.extend_from_slice(&header_bytes(record));
+        put_headers(section, record);
         head.count += 1;
         head.end() - 1
     }
@@ -158,11 +158,7 @@ pub(super) fn read_heads(bytes: &[u8]) -> Result<PerPartition<Head>, LogError> {
 /// The headers of a record as rows store them.
 pub(super) fn header_bytes(record: &NewRecord) -> Vec<u8> {
     let mut out = Vec::new();
-    put_number(&mut out, record.headers.len() as u64);
-    for (name, value) in &record.headers {
-        put_bytes(&mut out, name.as_bytes());
-        put_bytes(&mut out, value);
-    }
+    put_headers(&mut out, record);
     out
 }
 
@@ -183,6 +179,14 @@ fn put_number(out: &mut Vec<u8>, mut number: u64) {
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_number(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
+}
+
+fn put_headers(out: &mut Vec<u8>, record: &NewRecord) {
+    put_number(out, record.headers.len() as u64);
+    for (name, value) in &record.headers {
+        put_bytes(out, name.as_bytes());
+        put_bytes(out, value);
+    }
 }
 
 fn put_value(out: &mut Vec<u8>, value: Option<&[u8]>) {
