@@ -241,3 +241,6 @@ pub enum Answer {
     /// The oldest unanswered packet was not taken; send it again.
     NotStored,
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,10 +68,10 @@ const HEAD_TOO_LARGE: &str = "HTTP/1.1 431 Request Header Fields Too Large\r\nCo
 pub(super) fn cut(bytes: &[u8]) -> Result<Option<Request<'_>>, Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
-    let head = match request.parse(bytes) {
-        Ok(httparse::Status::Complete(head)) if head <= HEAD_MAX => head,
-        Ok(httparse::Status::Partial) if bytes.len() <= HEAD_MAX => return Ok(None),
-        Ok(_) | Err(httparse::Error::TooManyHeaders) => {
+    let head = match request.parse(&bytes[..bytes.len().min(HEAD_MAX)]) {
+        Ok(httparse::Status::Complete(head)) => head,
+        Ok(httparse::Status::Partial) if bytes.len() < HEAD_MAX => return Ok(None),
+        Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
             let reason = format!("head longer than {HEAD_MAX} bytes or {HEADERS_MAX} headers");
             return Err(Refusal::new(BadFrame::Length, reason, HEAD_TOO_LARGE));
         }

@@ -26,7 +26,7 @@ impl Inbox {
     }
     /// Consumes `count` bytes, or all there are.
     pub(super) fn skip(&mut self, count: usize) {
-        self.at = self.bytes.len().min(self.at + count);
+        self.at = self.bytes.len().min(self.at.saturating_add(count));
         if self.at == self.bytes.len() {
             self.bytes.clear();
             self.at = 0;

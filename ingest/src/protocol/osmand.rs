@@ -226,3 +226,6 @@ impl Decode for Decoder {
         !self.inbox.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,8 +66,10 @@ impl Protocol for T55 {
         Duration::from_mins(10)
     }
     fn decoder(&self, transport: Transport, options: &Options) -> Box<dyn Decode> {
+        let udp = transport == Transport::Udp;
         Box::new(Decoder {
-            udp: transport == Transport::Udp,
+            udp,
+            epochs: Epochs::new(udp),
             strict: options.checksum == Checksum::Strict,
             ..Decoder::default()
         })
@@ -258,3 +260,6 @@ impl Decode for Decoder {
         !self.inbox.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -390,3 +390,6 @@ impl Decode for Decoder {
         Some(frame)
     }
 }
+
+#[cfg(test)]
+mod tests;

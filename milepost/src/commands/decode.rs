@@ -157,3 +157,6 @@ fn converse(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,6 +51,8 @@ pub(super) struct Extra {
 #[derive(Debug, Default)]
 pub(super) struct Epochs {
     held: Option<Part>,
+    /// What comes is whole (a datagram): nothing is lost by waiting for its end.
+    whole: bool,
     /// Second and kind of the fix reported last.
     last: Option<(u32, Kind)>,
     /// A GGA follows its RMC in this stream.
@@ -60,6 +62,11 @@ pub(super) struct Epochs {
 }
 
 impl Epochs {
+    /// Nothing seen yet; `whole`: what comes is a datagram.
+    pub(super) fn new(whole: bool) -> Self {
+        Self { whole, ..Self::default() }
+    }
+
     /// Takes the next part; hands on what is complete, oldest first.
     pub(super) fn take(&mut self, part: Part, due: &mut impl FnMut(Part)) {
         if let Some(held) = self.held.take() {
@@ -89,8 +96,8 @@ impl Epochs {
                 self.last = Some((second, Kind::Both));
             }
             (Some((second, Kind::Gga | Kind::Both)), Kind::Gga) if second == part.second => {}
-            (_, Kind::Rmc) if self.gga_follows => self.held = Some(part),
-            (_, Kind::Gga) if !self.gga_alone => self.held = Some(part),
+            (_, Kind::Rmc) if self.gga_follows || self.whole => self.held = Some(part),
+            (_, Kind::Gga) if !self.gga_alone || self.whole => self.held = Some(part),
             _ => self.report(part, due),
         }
     }

@@ -47,18 +47,22 @@ pub(super) fn read(
         };
     };
     let (prefix, sentence) = line.split_at(dollar);
+    let kind = sentence.get(3..7);
+    // A line that is an identity is that one's, whatever stands before it.
+    if !matches!(kind, Some("RMC," | "GGA,"))
+        && let Some(device) = identity::of_line(sentence)
+    {
+        return Ok(Line::From(device));
+    }
     let prefix = identity::trimmed(prefix.trim_end_matches('$'));
     if !prefix.is_empty() && from.is_none_or(|d| d.as_str() != prefix) {
         let device = identity::device(prefix).ok_or_else(|| unknown(line))?;
         return Ok(Line::From(device));
     }
-    match sentence.get(3..7) {
+    match kind {
         Some("RMC,") => rmc(sentence, received_at),
         Some("GGA,") => gga(sentence, received_at),
-        _ => match identity::of_line(sentence) {
-            Some(device) => Ok(Line::From(device)),
-            None => other(sentence, received_at),
-        },
+        _ => other(sentence, received_at),
     }
 }
 
@@ -246,6 +250,11 @@ fn gga(sentence: &str, received_at: Timestamp) -> Result<Line, Complaint> {
     }))
 }
 
+/// The decimal that a single stands for: 2.1, not 2.0999999.
+fn single(value: f32) -> Option<f64> {
+    value.to_string().parse().ok()
+}
+
 /// Any other sentence, strictly, by the `nmea` crate.
 fn other(sentence: &str, received_at: Timestamp) -> Result<Line, Complaint> {
     let parsed = nmea::parse_bytes(sentence.as_bytes()).map_err(|error| match error {
@@ -273,20 +282,20 @@ fn other(sentence: &str, received_at: Timestamp) -> Result<Line, Complaint> {
                 Line::Part(Part {
                     valid: p.place.is_some(),
                     satellites: Some(gns.nsattelites),
-                    hdop: gns.hdop.map(f64::from),
-                    altitude: gns.alt.map(f64::from),
+                    hdop: gns.hdop.and_then(single),
+                    altitude: gns.alt.and_then(single),
                     ..p
                 })
             })
         }
         ParseResult::GSA(gsa) => Some(Line::Extra(Extra {
-            pdop: gsa.pdop.map(f64::from),
-            vdop: gsa.vdop.map(f64::from),
+            pdop: gsa.pdop.and_then(single),
+            vdop: gsa.vdop.and_then(single),
             ..Extra::default()
         })),
         ParseResult::VTG(vtg) => Some(Line::Extra(Extra {
-            speed: vtg.speed_over_ground.map(|k| f64::from(k) * KNOT_MPS),
-            heading: vtg.true_course.map(f64::from),
+            speed: vtg.speed_over_ground.and_then(single).map(|k| k * KNOT_MPS),
+            heading: vtg.true_course.and_then(single),
             ..Extra::default()
         })),
         _ => None,
