@@ -6,11 +6,13 @@
 //! several roads are states of their own (`road/builder/turns.rs`).
 
 mod cost;
+mod line;
 mod router;
 mod search;
 #[cfg(test)]
 mod tests;
 
+pub use line::line;
 pub use router::{Path, Reached, Router};
 
 /// Metres that `reach` adds for turning back in the street when it compares ways: short noise

@@ -2,16 +2,18 @@
 //!
 //! In reading order: [`class`] and [`access`] say what an edge is and who may use it,
 //! [`plane`] turns degrees into metres, `image` and `record` are the bytes of a map, [`builder`]
-//! makes them (its `turns` spells restrictions out), `import` reads OpenStreetMap, `index`
+//! makes them (its `turns` spells restrictions out), [`import`] reads OpenStreetMap, `index`
 //! and `near` find what is around a place. A map is the same bytes in a file and in memory, and
 //! every read is bounds-checked: a damaged map gives wrong roads, never a crash.
 
 pub mod access;
+mod area;
 pub mod builder;
 pub mod class;
 mod error;
 mod hilbert;
 mod image;
+pub mod import;
 mod index;
 mod mapped;
 mod near;
@@ -26,6 +28,7 @@ use std::path::Path;
 use ingest::units::Position;
 
 pub use access::{Access, Profile};
+pub use area::{Area, AreaKind};
 pub use builder::{Attributes, Restriction, RoadBuilder, Via};
 pub use class::Class;
 pub use error::RoadError;
@@ -143,6 +146,20 @@ impl Road {
         self.count(Section::Edges)
     }
 
+    /// How many turns a van may take: edge to edge, without turning back. Reads every edge.
+    pub fn turns(&self) -> usize {
+        let van = |&edge: &EdgeId| self.access(edge).has(Profile::Van);
+        (0..self.edges() as u32)
+            .map(EdgeId)
+            .filter(van)
+            .map(|from| {
+                let onward = self.outgoing(self.head(from)).filter(van);
+                let onward = onward.filter(|&to| Some(to) != self.reverse(from));
+                onward.filter(|&to| self.turn_allowed(from, to)).count()
+            })
+            .sum()
+    }
+
     /// Bytes of the whole map.
     pub fn bytes(&self) -> usize {
         self.bytes.as_slice().len()
@@ -184,9 +201,9 @@ impl Road {
         self.edge(edge).access()
     }
 
-    /// Whether only those with business there may use it: private, destination, customers.
-    pub fn is_destination_only(&self, edge: EdgeId) -> bool {
-        self.edge(edge).is_destination_only()
+    /// Whether `profile` may use it only with business there: private, destination, customers.
+    pub fn is_destination_only(&self, edge: EdgeId, profile: Profile) -> bool {
+        self.edge(edge).is_destination_only(profile)
     }
 
     /// OpenStreetMap's names of an edge: way, node it comes from, node it goes to.

@@ -5,9 +5,11 @@ use clap::{Parser, Subcommand};
 pub mod backup;
 pub mod decode;
 pub mod log;
+pub mod map;
+pub mod matching;
+pub mod route;
 pub mod simulate;
 pub mod topics;
-pub mod matching;
 
 /// From a tracker's packet to a kept delivery promise.
 #[derive(Debug, Parser)]
@@ -33,6 +35,10 @@ pub enum Command {
     Topics(topics::Args),
     /// Match traces to the road.
     Match(matching::Args),
+    /// Makes road maps and describes them.
+    Map(map::Args),
+    /// Finds the quickest way between two positions.
+    Route(route::Args),
 }
 
 /// Runs one command.
@@ -44,5 +50,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Topics(args) => topics::run(args),
         Command::Match(args) => matching::run(&args),
+        Command::Map(args) => map::run(args),
+        Command::Route(args) => route::run(args),
     }
 }

@@ -73,7 +73,8 @@ impl Cost for Seconds {
     }
 
     fn turn(&self, from: &EdgeRecord, to: &EdgeRecord) -> f64 {
-        let enters = to.is_destination_only() && !from.is_destination_only();
+        let enters =
+            to.is_destination_only(self.profile) && !from.is_destination_only(self.profile);
         self.between(from, to) + if enters { DESTINATION_S } else { 0.0 }
     }
 

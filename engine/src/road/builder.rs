@@ -44,6 +44,8 @@ pub struct Attributes<'a> {
     pub against: Access,
     /// Only for those who have business there.
     pub destination: bool,
+    /// Lorries only on business there.
+    pub truck_destination: bool,
     /// Part of a roundabout.
     pub roundabout: bool,
     /// In a tunnel.
@@ -64,6 +66,7 @@ impl Default for Attributes<'_> {
             along: Access::ALL,
             against: Access::ALL,
             destination: false,
+            truck_destination: false,
             roundabout: false,
             tunnel: false,
             bridge: false,
@@ -101,6 +104,7 @@ pub struct RoadBuilder {
     name_offsets: HashMap<Box<str>, u32>,
     restrictions: Vec<Restriction>,
     conditional: u32,
+    barriers: Vec<(i64, Access)>,
     areas: Vec<u8>,
 }
 
@@ -156,9 +160,21 @@ impl RoadBuilder {
         self.restrictions.push(restriction);
     }
 
-    /// Counts a restriction that holds under conditions only and is not applied.
-    pub fn conditional_restriction(&mut self) {
-        self.conditional += 1;
+    /// Nobody in `blocks` passes this node; they may turn back at it.
+    pub fn barrier(&mut self, node: i64, blocks: Access) {
+        if !blocks.is_empty() {
+            self.barriers.push((node, blocks));
+        }
+    }
+
+    /// Notes how many restrictions hold under conditions only and are not applied.
+    pub(crate) fn conditional_restrictions(&mut self, count: u32) {
+        self.conditional = count;
+    }
+
+    /// The section of areas, laid out by [`super::area`].
+    pub(crate) fn areas(&mut self, areas: Vec<u8>) {
+        self.areas = areas;
     }
 
     /// Makes the map. Fails when an edge names a node that was not given or there are more
@@ -184,7 +200,7 @@ impl RoadBuilder {
             self.names.extend_from_slice(&[0, 0]);
         }
         let mut network = network::Network::new(&mut self)?;
-        let turns = turns::Turns::resolve(&network, &self.restrictions);
+        let turns = turns::Turns::resolve(&network, &self.restrictions, &self.barriers);
         network.mark(&turns);
         let mut summary = network.summary();
         summary.restrictions = turns.used;

@@ -60,7 +60,7 @@ impl Road {
             let (x, y) = (from.0 + share * dx, from.1 + share * dy);
             let away = x * x + y * y;
             let length = square.sqrt();
-            if away <= least && length > 0.0 {
+            if away <= least && (length > 0.0 || best.is_none()) {
                 least = away;
                 best = Some((walked + share * length, (x, y), (dx, dy)));
             }

@@ -35,6 +35,8 @@ pub(crate) const AGAINST: u32 = 1 << 31;
 pub(crate) const FLAG_TURNS: u16 = 1;
 /// Only for those who have business there: private, destination, customers, delivery.
 pub(crate) const FLAG_DESTINATION: u16 = 1 << 1;
+/// Lorries only on business, whoever else may drive through.
+pub(crate) const FLAG_TRUCK_DESTINATION: u16 = 1 << 6;
 /// Part of a roundabout.
 pub(crate) const FLAG_ROUNDABOUT: u16 = 1 << 2;
 /// In a tunnel.
@@ -84,8 +86,9 @@ impl EdgeRecord {
         Class::from_number(self.class)
     }
 
-    pub(crate) fn is_destination_only(&self) -> bool {
-        self.flags & FLAG_DESTINATION != 0
+    pub(crate) fn is_destination_only(&self, profile: Profile) -> bool {
+        let own = if profile == Profile::Truck { FLAG_TRUCK_DESTINATION } else { 0 };
+        self.flags & (FLAG_DESTINATION | own) != 0
     }
 
     /// Whether `next` is this edge driven back.

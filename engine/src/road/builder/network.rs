@@ -9,7 +9,7 @@ use crate::road::index::{self, Frame, PIECE_SEGMENTS, Piece};
 use crate::road::plane::distance_m;
 use crate::road::record::{
     AGAINST, Corner, EDGE, EdgeRecord, FLAG_BRIDGE, FLAG_DESTINATION, FLAG_ROUNDABOUT, FLAG_TOLL,
-    FLAG_TUNNEL, FLAG_TURNS, Summary,
+    FLAG_TRUCK_DESTINATION, FLAG_TUNNEL, FLAG_TURNS, Summary,
 };
 
 use super::turns::Turns;
@@ -41,6 +41,7 @@ pub(super) struct Network {
 pub(super) fn flags(attributes: &Attributes<'_>) -> u16 {
     [
         (attributes.destination, FLAG_DESTINATION),
+        (attributes.truck_destination, FLAG_TRUCK_DESTINATION),
         (attributes.roundabout, FLAG_ROUNDABOUT),
         (attributes.tunnel, FLAG_TUNNEL),
         (attributes.bridge, FLAG_BRIDGE),

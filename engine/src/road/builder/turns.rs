@@ -66,7 +66,11 @@ pub(super) struct Turns {
 type Bans = BTreeMap<Vec<u32>, Access>;
 
 impl Turns {
-    pub(super) fn resolve(network: &Network, restrictions: &[Restriction]) -> Self {
+    pub(super) fn resolve(
+        network: &Network,
+        restrictions: &[Restriction],
+        barriers: &[(i64, Access)],
+    ) -> Self {
         let by_way = if restrictions.is_empty() { Vec::new() } else { network.by_way() };
         let mut bans = Bans::new();
         let (mut used, mut unused) = (0, 0);
@@ -83,6 +87,12 @@ impl Turns {
             for sequence in spelled {
                 let banned = bans.entry(sequence).or_default();
                 *banned = *banned | restriction.binds;
+            }
+        }
+        for &(node, blocks) in barriers {
+            for sequence in through(network, node) {
+                let banned = bans.entry(sequence).or_default();
+                *banned = *banned | blocks;
             }
         }
         let mut turns = automaton(network, &bans);
@@ -108,6 +118,18 @@ impl Turns {
     pub(super) fn states(&self) -> Vec<u8> {
         self.states.iter().flat_map(|edge| edge.to_le_bytes()).collect()
     }
+}
+
+/// Every pair of edges that passes a node without turning back.
+fn through(network: &Network, node: i64) -> Vec<Vec<u32>> {
+    let Some(node) = network.node(node) else { return Vec::new() };
+    let pairs = network.entering(node).iter().flat_map(|&from| {
+        network
+            .leaving(node)
+            .filter(move |&to| !network.turns_back(from, to))
+            .map(move |to| vec![from, to])
+    });
+    pairs.collect()
 }
 
 /// The banned pairs of a restriction at a node.
