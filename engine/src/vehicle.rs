@@ -1,32 +1,57 @@
 //! The step function: one vehicle, one input, all that it means. Pure.
+//!
+//! In the order of a fix's way through it: `device` (whose fix it is, where it is) with `source`
+//! (which device is followed), `motion` (halts), `presence` (arrived, departed), `journey` and
+//! `way` (progress along the road), `forecast` (arrivals) and `tell` (what is said of them);
+//! `planning` and `plan` take plans and actions, `timer` wakes, `state` is all that is kept and
+//! `private` its bytes.
+
+mod device;
+mod forecast;
+mod journey;
+mod motion;
+mod plan;
+mod planning;
+mod presence;
+mod private;
+mod source;
+mod state;
+mod tell;
+mod timer;
+mod way;
+
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use ingest::id::VehicleKey;
 use ingest::record::BadRecord;
 use ingest::time::Timestamp;
 
-use crate::model::{Body, Input, Output, PositionOutput, View};
+use crate::model::{Body, Input, Output, View};
 use crate::world::World;
+
+pub use plan::PLANS_MAX;
+pub use source::SOURCES_MAX;
+pub use state::Scratch;
+use state::{Say, State, Step};
 
 /// Version of the layout of [`Vehicle::private`].
 pub const SCHEMA: u32 = 1;
-
-/// Reused working memory of one shard; carries nothing from step to step.
-#[derive(Debug, Default)]
-pub struct Scratch {}
 
 /// One vehicle: what people see of it and what only its next step needs.
 #[derive(Debug, Clone)]
 pub struct Vehicle {
     key: VehicleKey,
     view: View,
+    state: State,
     wake_at: Option<Timestamp>,
 }
 
 impl Vehicle {
     /// A vehicle nothing is known of.
     pub fn new(key: VehicleKey) -> Self {
-        Self { key, view: View::default(), wake_at: None }
+        Self { key, view: View::default(), state: State::default(), wake_at: None }
     }
 
     /// From a checkpoint: the view and the bytes of [`Vehicle::private`], laid out as `schema`.
@@ -41,8 +66,8 @@ impl Vehicle {
                 "state of {key}: schema `{schema}`, expected `{SCHEMA}`"
             )));
         }
-        let _ = private;
-        Ok(Self { key, view, wake_at: None })
+        let (state, wake_at) = private::read(private)?;
+        Ok(Self { key, view, state, wake_at })
     }
 
     /// Whose state it is.
@@ -55,7 +80,7 @@ impl Vehicle {
     }
     /// The rest, for a checkpoint; empty for a retired vehicle.
     pub fn private(&self) -> Bytes {
-        Bytes::new()
+        private::write(&self.state, self.wake_at)
     }
     /// When it wants to be woken, by the partition's time.
     pub fn wake_at(&self) -> Option<Timestamp> {
@@ -75,6 +100,7 @@ impl Vehicle {
 
     /// Pure: same state, world, input and `now` give the same outputs, appended to `out` with
     /// rising `seq`. `scratch` is reused working memory.
+    #[expect(clippy::too_many_arguments, reason = "two of them are memory that is reused")]
     pub fn step(
         &mut self,
         world: &World,
@@ -83,21 +109,18 @@ impl Vehicle {
         scratch: &mut Scratch,
         out: &mut Vec<Output>,
     ) {
-        let _ = (now, scratch);
-        if let Input::Device(input) = input
-            && input.report.fix.is_some()
-        {
-            let position = PositionOutput {
-                input: *input,
-                matched: None,
-                backfill: false,
-                route: None,
-                world: world.number,
-            };
-            let output =
-                Output { seq: self.view.seq + 1, body: Body::Position(Box::new(position)) };
-            self.view.apply(&output);
-            out.push(output);
+        let overdue = matches!(input, Input::Wake { overdue: true });
+        let say = Say { view: &mut self.view, out, overdue };
+        let mut step = Step { key: &self.key, state: &mut self.state, world, now, scratch, say };
+        step.on_map();
+        match input {
+            Input::Device(input) => step.device(*input),
+            Input::Plan { route, by, .. } => step.plan(*route, by),
+            Input::Action(action) => step.action(action),
+            Input::Assignment(change) => step.assignment(&change),
+            Input::Wake { .. } => step.wake(),
+            Input::Resumed => step.resumed(),
         }
+        self.wake_at = self.state.wake_at(&world.policy, now);
     }
 }

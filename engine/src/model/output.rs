@@ -80,10 +80,11 @@ pub struct PathOutput {
 }
 
 /// What a stop is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 #[repr(u8)]
 pub enum StopState {
     /// After the next one.
+    #[default]
     Later = 0,
     /// The one being driven to.
     Next = 1,
@@ -344,6 +345,10 @@ impl EventKind {
             Self::SignalBack => Some(Self::NoSignal),
             _ => None,
         }
+    }
+    /// Whether nothing is predicted of its stop any more.
+    pub const fn decides(self) -> bool {
+        matches!(self, Self::Arrived | Self::Completed | Self::Failed | Self::Skipped)
     }
     /// Whether it opens an exception that another kind closes.
     pub const fn opens(self) -> bool {

@@ -127,7 +127,7 @@ pub struct View {
     pub route: Option<(RouteId, u64)>,
     /// Its stops in driving order.
     pub stops: Vec<StopView>,
-    /// Open exceptions, oldest first; at most one a (kind, stop).
+    /// Open exceptions, oldest first; at most one a (kind, stop). One about a stop ends with it.
     pub open: Vec<OpenException>,
     /// The proposal that waits for an answer.
     pub proposal: Option<super::Proposal>,
@@ -149,9 +149,9 @@ impl View {
     }
 
     fn place(&mut self, output: &PositionOutput) {
-        let Some(fix) = output.input.report.fix.as_ref().filter(|_| !output.backfill) else {
-            return;
-        };
+        // A receiver without reception repeats an old place or says none at all.
+        let fix = output.input.report.fix.as_ref().filter(|f| f.valid && !output.backfill);
+        let Some(fix) = fix else { return };
         self.last = Some(LastFix {
             device: output.input.report.device.clone(),
             time: output.input.time,
@@ -178,6 +178,9 @@ impl View {
                     departed_at: old(&line.stop).and_then(|s| s.departed_at),
                 })
                 .collect();
+            let stops = &self.stops;
+            let known = |id: &StopId| stops.iter().any(|s| s.eta.stop == *id);
+            self.open.retain(|o| o.event.stop.as_ref().is_none_or(known));
         } else {
             for line in &eta.stops {
                 if let Some(stop) = self.stops.iter_mut().find(|s| s.eta.stop == line.stop) {
@@ -196,6 +199,11 @@ impl View {
                 EventKind::Departed => view.departed_at = Some(event.at),
                 _ => {}
             }
+        }
+        if event.kind.decides() {
+            // Late or not, it is decided: nothing is predicted of this stop any more.
+            let predicted = |o: &OpenException| o.event.kind == EventKind::PredictedLate;
+            self.open.retain(|o| !predicted(o) || o.event.stop.as_ref() != stop);
         }
         if let Some(kind) = event.kind.closes() {
             self.open.retain(|o| o.event.kind != kind || o.event.stop.as_ref() != stop);

@@ -1,5 +1,6 @@
 //! Inputs other than a device's: plans, actions, assignments, ticks, worlds.
 
+use bytes::Bytes;
 use ingest::id::{DeviceId, VehicleId};
 use ingest::record::{BadRecord, DeviceInput, Envelope, Kind, Pid};
 use ingest::time::Timestamp;
@@ -94,6 +95,20 @@ fn envelope(
 
 /// A plan as an input.
 pub fn plan_envelope(route: &Route, pid: Pid, at: Timestamp, by: Option<&str>) -> Envelope {
+    envelope(Kind::Plan, Some(pid), at, by, &route_to_wire(route))
+}
+
+/// A route alone, as a plan record holds it; for the private state of a vehicle.
+pub(crate) fn route_bytes(route: &Route) -> Bytes {
+    route_to_wire(route).encode_to_vec().into()
+}
+
+/// Reads what [`route_bytes`] wrote.
+pub(crate) fn route_from_bytes(bytes: Bytes) -> Result<Route, BadRecord> {
+    route(WireRoute::decode(bytes)?)
+}
+
+fn route_to_wire(route: &Route) -> WireRoute {
     let stop = |s: &Stop| WireStop {
         id: s.id.to_string(),
         order: s.order.to_string(),
@@ -101,7 +116,7 @@ pub fn plan_envelope(route: &Route, pid: Pid, at: Timestamp, by: Option<&str>) -
         window: s.window.map(Into::into),
         service_s: s.service_s,
     };
-    let wire = WireRoute {
+    WireRoute {
         id: route.id.to_string(),
         version: route.version,
         depot: Some(route.depot.into()),
@@ -110,8 +125,7 @@ pub fn plan_envelope(route: &Route, pid: Pid, at: Timestamp, by: Option<&str>) -
         stops: route.stops.iter().map(stop).collect(),
         transfer: route.transfer.map(pid_bytes),
         moved_away: route.moved_away.iter().map(ToString::to_string).collect(),
-    };
-    envelope(Kind::Plan, Some(pid), at, by, &wire)
+    }
 }
 
 fn route(wire: WireRoute) -> Result<Route, BadRecord> {

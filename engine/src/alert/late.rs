@@ -1,0 +1,68 @@
+//! Predicted late, back on time: the probability of missing a window, held.
+
+use ingest::time::Timestamp;
+
+use super::{Policy, Turn};
+
+/// One stop's window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Late {
+    /// It has been said that the window will be missed.
+    pub raised: bool,
+    /// Since when the opposite of `raised` holds.
+    pub since: Option<Timestamp>,
+}
+
+impl Late {
+    /// Told the probability of missing the window, as of `now`.
+    pub fn look(&mut self, policy: &Policy, miss: f64, now: Timestamp) -> Option<Turn> {
+        let other = if self.raised { miss <= policy.late_clear } else { miss >= policy.late_raise };
+        if !other {
+            self.since = None;
+            return None;
+        }
+        let since = *self.since.get_or_insert(now);
+        let at_once = !self.raised && miss >= policy.late_at_once;
+        if !at_once && now.seconds_since(since) < self.hold_s(policy) {
+            return None;
+        }
+        self.since = None;
+        self.raised = !self.raised;
+        Some(if self.raised { Turn::Raise } else { Turn::Clear })
+    }
+
+    /// When it must look again, should nothing else happen.
+    pub fn due(&self, policy: &Policy) -> Option<Timestamp> {
+        self.since.map(|s| s.plus_seconds(self.hold_s(policy)))
+    }
+
+    fn hold_s(&self, policy: &Policy) -> f64 {
+        if self.raised { policy.late_clear_hold_s } else { policy.late_hold_s }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(course: &[(i64, f64)], expected: &str) {
+        let (policy, mut late) = (Policy::default(), Late::default());
+        let said: Vec<String> = course
+            .iter()
+            .filter_map(|(t, miss)| {
+                let turn = late.look(&policy, *miss, Timestamp::from_seconds(*t));
+                turn.map(|turn| format!("{t} {turn:?}"))
+            })
+            .collect();
+        assert_eq!(said.join(", "), expected);
+    }
+
+    #[test]
+    fn a_probability_must_hold() {
+        check(&[(0, 0.8), (30, 0.8), (60, 0.8), (90, 0.9)], "60 Raise");
+        check(&[(0, 0.8), (30, 0.6), (60, 0.8), (119, 0.8)], "");
+        check(&[(0, 0.96), (10, 0.5), (20, 0.96)], "0 Raise");
+        check(&[(0, 0.96), (10, 0.3), (100, 0.4), (110, 0.3), (290, 0.3)], "0 Raise, 290 Clear");
+    }
+}

@@ -1,0 +1,134 @@
+//! Off route, back on route: driving that does not bring the next stop nearer.
+//!
+//! A driver knows other streets than the router. What counts is not the distance to one computed
+//! path but whether the vehicle is still on *a* quick way: since it left the path, the time it
+//! has driven plus the time still to drive must not grow beyond what was left when it left.
+
+use ingest::time::Timestamp;
+
+use super::{Policy, Turn};
+
+/// More than this was driven for nothing: off route, seconds at free flow.
+const WASTED_S: f64 = 30.0;
+/// No more than this: another quick way.
+const HARMLESS_S: f64 = 15.0;
+/// Following one way for this long means that the driver has settled on it, seconds.
+const SETTLED_S: f64 = 20.0;
+
+/// One vehicle on its way to its next stop.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct OffRoute {
+    /// It has been said.
+    pub raised: bool,
+    /// Where it left the path, while it is not settled on another.
+    pub left: Option<Left>,
+}
+
+/// The moment a vehicle left the path it was expected on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Left {
+    /// When it was last on it.
+    pub at: Timestamp,
+    /// Seconds at free flow that were left then.
+    pub to_drive_s: f64,
+    /// Seconds at free flow driven since.
+    pub driven_s: f64,
+    /// Metres driven since.
+    pub driven_m: f64,
+    /// When it was last found to be on no expected way.
+    pub strayed_at: Timestamp,
+    /// Seconds at free flow that were left then.
+    pub strayed_to_drive_s: f64,
+}
+
+impl OffRoute {
+    /// The vehicle has left the expected way: it was last on it at `since`, with `to_drive_s` to
+    /// go; from where it is now the best way takes `best_s`.
+    pub fn stray(&mut self, now: Timestamp, since: Timestamp, to_drive_s: f64, best_s: f64) {
+        let left = self.left.get_or_insert(Left {
+            at: since,
+            to_drive_s,
+            driven_s: 0.0,
+            driven_m: 0.0,
+            strayed_at: now,
+            strayed_to_drive_s: best_s,
+        });
+        left.strayed_at = now;
+        left.strayed_to_drive_s = best_s;
+    }
+
+    /// The vehicle drove `metres`, at free flow `free_s`.
+    pub fn drove(&mut self, metres: f64, free_s: f64) {
+        if let Some(left) = &mut self.left {
+            left.driven_m += metres;
+            left.driven_s += free_s;
+        }
+    }
+
+    /// Told that from here the best way to the stop takes `to_drive_s` at free flow.
+    pub fn look(&mut self, policy: &Policy, to_drive_s: f64, now: Timestamp) -> Option<Turn> {
+        let left = self.left.as_ref()?;
+        let wasted = left.driven_s + to_drive_s - left.to_drive_s;
+        let nearer = left.strayed_to_drive_s - to_drive_s;
+        let settled = now.seconds_since(left.strayed_at) >= SETTLED_S && nearer > 0.0;
+        if self.raised {
+            return settled.then(|| {
+                *self = Self::default();
+                Turn::Clear
+            });
+        }
+        if settled && wasted <= HARMLESS_S {
+            self.left = None;
+            return None;
+        }
+        let held = now.seconds_since(left.at) >= policy.off_route_hold_s;
+        (held && wasted >= WASTED_S && left.driven_m >= policy.off_route_m).then(|| {
+            self.raised = true;
+            Turn::Raise
+        })
+    }
+
+    /// The vehicle is where it should be: at a stop, or on a new plan.
+    pub fn over(&mut self) -> Option<Turn> {
+        std::mem::take(self).raised.then_some(Turn::Clear)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Drives 1 s steps from second 0, when the path with 300 s to go was left. `course`: for how
+    /// long, and how the time to the stop changes per second driven.
+    #[track_caller]
+    fn check(course: &[(i64, f64)], expected: &str) {
+        let (policy, mut rule) = (Policy::default(), OffRoute::default());
+        let (mut t, mut to_drive, mut said) = (0, 300.0, Vec::new());
+        let at = Timestamp::from_seconds;
+        rule.stray(at(2), at(0), 300.0, 300.0);
+        for (seconds, change) in course {
+            for _ in 0..*seconds {
+                t += 1;
+                to_drive += change;
+                rule.drove(10.0, 1.0);
+                if *change >= 0.0 {
+                    rule.stray(at(t), at(t - 2), to_drive, to_drive);
+                }
+                if let Some(turn) = rule.look(&policy, to_drive, at(t)) {
+                    said.push(format!("{t} {turn:?}"));
+                }
+            }
+        }
+        assert_eq!(said.join(", "), expected);
+    }
+
+    #[test]
+    fn another_quick_way_is_no_deviation() {
+        check(&[(5, 0.5), (100, -1.0)], "");
+    }
+
+    #[test]
+    fn driving_away_is_one_until_the_driver_turns_round() {
+        check(&[(60, 1.0), (100, -1.0)], "30 Raise, 80 Clear");
+    }
+}

@@ -1,0 +1,201 @@
+//! Arrived, departed: which halts are visits.
+//!
+//! A vehicle that has reached a stop stands at its door for a while; one that passes by does not
+//! stand, and one at a light stands shortly. So a halt counts as a visit when it lasts long
+//! enough for its distance and for how expected the stop is. It has left when it is well away
+//! from where it stood, or stands elsewhere, or has been away for a while.
+
+use ingest::time::Timestamp;
+use ingest::units::Position;
+
+use crate::alert::Turn;
+use crate::eta::dwell::planned_s;
+use crate::model::{Event, EventKind, StopState};
+use crate::road::plane::distance_m;
+
+use super::motion::{Halt, Moved, Seen};
+use super::plan::Plan;
+use super::state::{AtStop, Step};
+
+/// Right at the door, metres; farther away up to the policy's `arrive_m`.
+const DOOR_M: f64 = 25.0;
+/// How long a halt must last to be a visit, seconds: of the next stop at the door, near it; of
+/// another stop at its door, near it.
+const NEXT_AT_DOOR_S: f64 = 10.0;
+const NEXT_NEAR_S: f64 = 20.0;
+const OTHER_AT_DOOR_S: f64 = 30.0;
+const OTHER_NEAR_S: f64 = 60.0;
+/// Of two stops nearby the next one is meant, unless the other is nearer by this much, metres.
+const NEXT_BONUS_M: f64 = 15.0;
+/// Farther from where it stood than this it is on its way, metres; nearer, it manoeuvres.
+const MOVED_M: f64 = 30.0;
+/// Away for this long, seconds, it has left, however near it is.
+const AWAY_S: f64 = 40.0;
+
+impl Step<'_> {
+    /// Looks at the vehicle after its next fix: has it left the stop it was at, has it reached
+    /// another?
+    pub(super) fn presence(&mut self, seen: &Seen, moved: &Moved) {
+        let halt = self.state.motion.halt;
+        if let Some(at) = self.state.journey.at {
+            self.stay_or_leave(at, seen, halt);
+        }
+        if self.state.journey.at.is_some() {
+            return;
+        }
+        if let Some((stop, halt)) = halt.and_then(|h| self.visited(&h)) {
+            self.arrive(stop, halt.since, halt.middle, None);
+        } else if let Some((stop, halt)) = moved.ended.and_then(|h| self.visited(&h)) {
+            // Only now it is certain how long it stood.
+            self.arrive(stop, halt.since, halt.middle, None);
+            self.depart(halt.last);
+        }
+    }
+
+    fn stay_or_leave(&mut self, at: AtStop, seen: &Seen, halt: Option<Halt>) {
+        let (leave, depart_m) = (at.leaving, self.world.policy.depart_m);
+        let from_middle = distance_m(at.middle, seen.position);
+        let elsewhere = halt.is_some_and(|h| {
+            distance_m(at.middle, h.middle) > MOVED_M && self.visited(&h).is_some()
+        });
+        if let Some(halt) = halt
+            && !elsewhere
+            && distance_m(at.middle, halt.middle) <= depart_m
+        {
+            // It stands, perhaps after some manoeuvring.
+            self.set_leaving(None);
+            return;
+        }
+        if halt.is_none() && from_middle <= MOVED_M && leave.is_none() {
+            return;
+        }
+        let speed = seen.speed_mps.unwrap_or(0.0).max(3.0);
+        let since = leave.unwrap_or_else(|| {
+            let earliest = self.state.motion.halt.map_or(at.arrived, |h| h.since);
+            seen.time.plus_seconds(-from_middle / speed).max(earliest.min(seen.time))
+        });
+        let away = seen.time.seconds_since(since) >= AWAY_S && from_middle > MOVED_M;
+        if elsewhere || from_middle > depart_m || away {
+            self.depart(since.max(at.arrived));
+        } else {
+            self.set_leaving(Some(since));
+        }
+    }
+
+    fn set_leaving(&mut self, leaving: Option<Timestamp>) {
+        if let Some(at) = &mut self.state.journey.at {
+            at.leaving = leaving;
+        }
+    }
+
+    /// The stop that a halt is a visit of, if it is one.
+    pub(super) fn visited(&self, halt: &Halt) -> Option<(usize, Halt)> {
+        let plan = self.state.plans.active()?;
+        let next = plan.open().next();
+        let (stop, distance) = self.nearest(plan, halt.middle)?;
+        let (at_door, near) = if Some(stop) == next {
+            (NEXT_AT_DOOR_S, NEXT_NEAR_S)
+        } else {
+            (OTHER_AT_DOOR_S, OTHER_NEAR_S)
+        };
+        let needed = if distance <= DOOR_M { at_door } else { near };
+        (halt.seconds() >= needed).then_some((stop, *halt))
+    }
+
+    /// Whether a halt may become a visit.
+    pub(super) fn may_visit(&self, halt: &Halt) -> bool {
+        self.state.plans.active().is_some_and(|p| self.nearest(p, halt.middle).is_some())
+    }
+
+    /// The open stop within reach, and how far it is.
+    fn nearest(&self, plan: &Plan, at: Position) -> Option<(usize, f64)> {
+        let next = plan.open().next();
+        let reach_m = self.world.policy.arrive_m;
+        let mut best: Option<(usize, f64, f64)> = None;
+        for i in plan.open() {
+            let distance = self.door_m(plan, i, at);
+            let felt = if Some(i) == next { distance - NEXT_BONUS_M } else { distance };
+            if distance <= reach_m && best.is_none_or(|(_, _, b)| felt < b) {
+                best = Some((i, distance, felt));
+            }
+        }
+        best.map(|(i, distance, _)| (i, distance))
+    }
+
+    /// Metres to the door, or to the point of the road where one stops for it.
+    fn door_m(&self, plan: &Plan, i: usize, at: Position) -> f64 {
+        let direct = distance_m(at, plan.route.stops[i].position);
+        if direct <= DOOR_M || direct > self.world.policy.arrive_m + super::journey::DOOR_ROAD_M {
+            return direct;
+        }
+        let to = plan.visits[i].leg.and_then(|l| l.to);
+        let kerb = to.map(|p| distance_m(at, self.world.road.point_at(p).0));
+        kerb.map_or(direct, |k| k.min(direct))
+    }
+
+    /// The vehicle is at a stop since `since`.
+    pub(super) fn arrive(
+        &mut self,
+        stop: usize,
+        since: Timestamp,
+        middle: Position,
+        by: Option<String>,
+    ) {
+        if let Some(at) = self.state.journey.at {
+            self.depart(since.max(at.arrived));
+        }
+        let Some(plan) = self.state.plans.active_mut() else { return };
+        let visit = &mut plan.visits[stop];
+        visit.state = StopState::Arrived;
+        visit.arrived = Some(since);
+        let id = plan.route.stops[stop].id.clone();
+        let in_time = plan.route.stops[stop].window.is_none_or(|w| since <= w.to);
+        let was_late = std::mem::take(&mut visit.late).raised;
+        let journey = &mut self.state.journey;
+        journey.at = Some(AtStop { stop, middle, arrived: since, leaving: None });
+        journey.last_stop = Some(id);
+        journey.way = None;
+        journey.pending_s = 0.0;
+        journey.stuck_s = 0.0;
+        journey.at_depot = false;
+        journey.predicted_at = None;
+        if was_late && in_time {
+            self.stop_event(stop, Event::new(EventKind::BackOnTime, self.now));
+        }
+        if self.state.off_route.over() == Some(Turn::Clear) {
+            self.event(EventKind::BackOnRoute, self.now);
+        }
+        self.stop_event(stop, Event { by, ..Event::new(EventKind::Arrived, since) });
+    }
+
+    /// The vehicle has left the stop it was at, at `left`.
+    pub(super) fn depart(&mut self, left: Timestamp) {
+        let Some(at) = self.state.journey.at.take() else { return };
+        let model = &*self.world.model;
+        let Some(plan) = self.state.plans.active_mut() else { return };
+        let visit = &mut plan.visits[at.stop];
+        visit.departed = Some(left);
+        let reached = visit.state == StopState::Arrived;
+        if reached {
+            visit.state = StopState::Departed;
+        }
+        let stop = &plan.route.stops[at.stop];
+        let planned = planned_s(model, stop.service_s);
+        let began = stop.window.map_or(at.arrived, |w| w.from.max(at.arrived)).min(left);
+        let served = left.seconds_since(began);
+        if matches!(visit.state, StopState::Departed | StopState::Completed) {
+            self.state.visits.saw(served, planned);
+        }
+        let journey = &mut self.state.journey;
+        journey.spent.waited += began.seconds_since(at.arrived);
+        journey.spent.planned += planned;
+        journey.spent.dwell += served - planned;
+        journey.predicted_at = None;
+        journey.on_way_at = None;
+        let away = self.state.motion.last.map_or(0.0, |l| l.time.seconds_since(left)).max(0.0);
+        self.state.driving.rested(left.seconds_since(at.arrived));
+        self.state.journey.spent.driven += away;
+        self.state.journey.spent.driven_free += away / self.state.driving.ratio(model);
+        self.stop_event(at.stop, Event::new(EventKind::Departed, left));
+    }
+}
