@@ -39,6 +39,10 @@ pub(crate) fn text_value(text: &str) -> Value {
 }
 
 fn number_in(known: &Attribute, name: &str) -> Option<u16> {
+    // Most entries end here: phones' own keys are looked up one by one.
+    if known.traccar.as_bytes().first() != name.as_bytes().first() {
+        return None;
+    }
     match known.traccar.split_once('#') {
         Some((before, after)) => {
             let number = name.strip_prefix(before)?.strip_suffix(after)?;
