@@ -7,6 +7,8 @@
 
 mod cost;
 mod line;
+#[cfg(test)]
+mod oracle;
 mod router;
 mod search;
 #[cfg(test)]

@@ -78,6 +78,7 @@ pub fn improve(legs: &Legs, visits: &[Visit], weights: Weights) -> Option<Improv
 
 /// What an order has cost up to some stop, and when it leaves it.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_field_names, reason = "the unit is the last part of each name")]
 struct Spent {
     driving_s: f64,
     late_s: f64,

@@ -92,7 +92,7 @@ struct Draft {
 }
 
 /// Collects nodes, edges and restrictions; [`RoadBuilder::finish`] makes the map.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct RoadBuilder {
     nodes: Vec<(i64, i32, i32)>,
     drafts: Vec<Draft>,

@@ -336,3 +336,114 @@ pub(super) fn barrier(tags: &Tags<'_>) -> (Access, bool) {
     let passes = within_limits(tags, allowed(tags, usual, "", &mut business));
     (Access::ALL.without(passes), business.all)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One line: class, who goes along, who goes against, km/h both ways, marks.
+    #[track_caller]
+    fn check(tags: &str, expected: &str) {
+        let tags: Vec<(&str, &str)> =
+            tags.split_whitespace().filter_map(|tag| tag.split_once('=')).collect();
+        let who = |access: Access| -> String {
+            let letters = Profile::ALL.iter().zip("cvtbf".chars());
+            letters.map(|(&profile, c)| if access.has(profile) { c } else { '-' }).collect()
+        };
+        let found = Traffic::of(&Tags(&tags)).map_or_else(
+            || "none".to_owned(),
+            |traffic| {
+                let [along, against] = traffic.mps.map(|mps| mps * 3.6);
+                let mark =
+                    |set: bool, mark: &str| if set { format!(" {mark}") } else { String::new() };
+                format!(
+                    "{:?} {} {} {along:.0} {against:.0}{}{}{}",
+                    traffic.class,
+                    who(traffic.along),
+                    who(traffic.against),
+                    mark(traffic.business.all, "business"),
+                    mark(traffic.business.trucks, "trucks"),
+                    mark(traffic.roundabout, "roundabout"),
+                )
+            },
+        );
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn classes_and_speeds() {
+        check("highway=residential", "Residential cvtbf cvtbf 25 25");
+        check("highway=residential maxspeed=50", "Residential cvtbf cvtbf 40 40");
+        check("highway=primary maxspeed=30mph", "Primary cvtbf cvtbf 39 39");
+        check("highway=motorway maxspeed=none", "Motorway cvt-- ----- 104 104");
+        check(
+            "highway=secondary maxspeed:forward=70 maxspeed:backward=50",
+            "Secondary cvtbf cvtbf 56 40",
+        );
+        check("highway=unclassified source:maxspeed=DE:rural", "Unclassified cvtbf cvtbf 80 80");
+        check("highway=tertiary surface=cobblestone maxspeed=50", "Tertiary cvtbf cvtbf 30 30");
+        check("highway=service maxspeed=50", "Service cvtbf cvtbf 20 20");
+        check("highway=service service=alley", "Service cvtbf cvtbf 10 10");
+        check("highway=service service=driveway", "Service cvtbf cvtbf 10 10 business");
+        check("highway=footway", "Footway ----f ----f 6 6");
+        check("highway=steps", "Steps ----f ----f 6 6");
+        check("highway=cycleway", "Cycleway ---bf ---bf 6 6");
+        check("highway=track", "Track cvtbf cvtbf 15 15 business");
+        check("highway=construction", "none");
+        check("highway=service area=yes", "none");
+        check("highway=pedestrian area=yes", "Pedestrian ----f ----f 6 6");
+        check("waterway=river", "none");
+        check("route=ferry motor_vehicle=no", "Ferry ---bf ---bf 5 5");
+    }
+
+    #[test]
+    fn one_way_streets() {
+        check("highway=residential oneway=yes", "Residential cvtbf ----f 25 25");
+        check("highway=residential oneway=-1", "Residential ----f cvtbf 25 25");
+        check("highway=residential oneway=yes oneway:bicycle=no", "Residential cvtbf ---bf 25 25");
+        check(
+            "highway=residential oneway=yes cycleway=opposite_lane",
+            "Residential cvtbf ---bf 25 25",
+        );
+        check(
+            "highway=residential oneway=-1 cycleway:left:oneway=-1",
+            "Residential ---bf cvtbf 25 25",
+        );
+        check("highway=tertiary junction=roundabout", "Tertiary cvtbf ----f 40 40 roundabout");
+        check("highway=motorway oneway=no", "Motorway cvt-- cvt-- 90 90");
+        check("highway=primary oneway=reversible", "Primary ----f ----f 65 65");
+        check("highway=residential vehicle:backward=no", "Residential cvtbf ----f 25 25");
+    }
+
+    #[test]
+    fn access() {
+        check("highway=service access=private", "Service cvtbf cvtbf 15 15 business");
+        check("highway=service access=no", "none");
+        check("highway=service access=no foot=yes", "Service ----f ----f 15 15");
+        check("highway=residential motor_vehicle=no", "Residential ---bf ---bf 25 25");
+        check("highway=residential vehicle=destination", "Residential cvtbf cvtbf 25 25 business");
+        check("highway=pedestrian motor_vehicle=delivery", "Pedestrian cvt-f cvt-f 6 6 business");
+        check("highway=footway access=yes", "Footway ----f ----f 6 6");
+        check("highway=residential hgv=no", "Residential cv-bf cv-bf 25 25");
+        check("highway=residential hgv=destination", "Residential cvtbf cvtbf 25 25 trucks");
+        check("highway=residential maxweight=3.5", "Residential cv-bf cv-bf 25 25");
+        check("highway=residential maxheight=2.5", "Residential c--bf c--bf 25 25");
+        check("highway=residential maxheight=default", "Residential cvtbf cvtbf 25 25");
+        check("highway=trunk motorroad=yes", "Trunk cvt-- cvt-- 85 85");
+        check("highway=residential access=agricultural;forestry", "none");
+    }
+
+    #[test]
+    fn barriers() {
+        let of = |tags: &[(&str, &str)]| barrier(&Tags(tags));
+        assert_eq!(of(&[]), (Access::NONE, false));
+        assert_eq!(of(&[("barrier", "bollard")]), (Access::MOTOR, false));
+        assert_eq!(of(&[("barrier", "bollard"), ("bollard", "rising")]), (Access::NONE, false));
+        assert_eq!(of(&[("barrier", "gate")]), (Access::NONE, false));
+        assert_eq!(of(&[("barrier", "gate"), ("access", "no")]), (Access::ALL, false));
+        assert_eq!(of(&[("barrier", "gate"), ("access", "private")]), (Access::NONE, true));
+        assert_eq!(of(&[("barrier", "block"), ("motor_vehicle", "yes")]), (Access::NONE, false));
+        let truck = Access::from(Profile::Truck);
+        assert_eq!(of(&[("barrier", "height_restrictor"), ("maxheight", "3")]), (truck, false));
+    }
+}

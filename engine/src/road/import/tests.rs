@@ -29,10 +29,6 @@ fn edges(road: &Road) -> impl Iterator<Item = EdgeId> {
     (0..road.edges() as u32).map(EdgeId)
 }
 
-fn way_edges(road: &Road, way: i64) -> Vec<EdgeId> {
-    edges(road).filter(|&edge| road.osm(edge).0 == way).collect()
-}
-
 /// What holds on every map: ends, geometry, index and names agree.
 fn check_whole(road: &Road) {
     assert!(road.nodes() > 0 && road.edges() > 0);
@@ -73,7 +69,7 @@ fn every_fixture_becomes_a_map() {
     for name in names {
         let name = format!("fixtures/{}", name.to_str().unwrap());
         let path = shared(&name).unwrap();
-        if name.ends_with(".gz") {
+        if path.extension().is_some_and(|extension| extension == "gz") {
             let error = import(&path).unwrap_err().to_string();
             assert!(
                 error.ends_with("is compressed with gzip, expected OpenStreetMap PBF (.osm.pbf)")
@@ -253,8 +249,8 @@ fn a_route_across_rome_exists_for_everybody() {
             router.route(&road, place(usable[0]), place(to), profile).is_some()
         });
         let (routes, asked) = (routes.count(), usable.len().div_ceil(7));
-        println!("{}: {routes} of {asked}", profile.name());
+        // Old Rome is one-way streets that leave the extract; on foot one gets everywhere.
         assert!(routes > 0);
+        assert!(profile != Profile::Foot || routes == asked, "{routes} of {asked}");
     }
-    assert!(way_edges(&road, 0).is_empty());
 }
