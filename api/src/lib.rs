@@ -1,1 +1,25 @@
-//! api
+//! What is remembered and who is told: the HTTP API, the live view and the operations store.
+//!
+//! A request goes through [`http`] (one file a resource) with its caller ([`auth`], [`open`]),
+//! reads from [`live`] (the newest), [`history`] (the past) or [`store`] (what people said), and
+//! what it changes goes through [`write`] to the log. [`view`] holds the JSON, [`problem`] what
+//! went wrong. [`serve`] starts and stops it all; [`ops`] is the side door for operators.
+
+mod app;
+pub mod auth;
+pub mod cost;
+pub mod history;
+pub mod http;
+pub mod live;
+pub mod metrics;
+mod open;
+pub mod ops;
+mod page;
+pub mod problem;
+mod serve;
+pub mod store;
+pub mod view;
+pub mod write;
+
+pub use metrics::Metrics;
+pub use serve::{Api, Settings, StartError};

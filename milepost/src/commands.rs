@@ -4,12 +4,17 @@ use clap::{Parser, Subcommand};
 
 pub mod backup;
 pub mod decode;
+pub mod devices;
+pub mod keys;
 pub mod log;
 pub mod map;
 pub mod matching;
+pub mod resource;
 pub mod route;
+pub mod routes;
 pub mod simulate;
 pub mod topics;
+pub mod vehicles;
 
 /// From a tracker's packet to a kept delivery promise.
 #[derive(Debug, Parser)]
@@ -23,6 +28,14 @@ pub struct Cli {
 /// Every command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Devices of a running API.
+    Devices(devices::Args),
+    /// Keys of programs.
+    Keys(keys::Args),
+    /// Routes of a running API.
+    Routes(routes::Args),
+    /// Vehicles of a running API.
+    Vehicles(vehicles::Args),
     /// Copy a running installation.
     Backup(backup::Args),
     /// Decode protocol vectors from standard input, one answer line each.
@@ -44,6 +57,10 @@ pub enum Command {
 /// Runs one command.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
+        Command::Devices(args) => devices::run(args),
+        Command::Keys(args) => keys::run(args),
+        Command::Routes(args) => routes::run(args),
+        Command::Vehicles(args) => vehicles::run(args),
         Command::Backup(args) => backup::run(args),
         Command::Decode(args) => decode::run(&args),
         Command::Log(args) => log::run(args),

@@ -1,0 +1,298 @@
+//! The resources: one file each, in the order of the public surface.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Query, Request};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router, middleware};
+use ingest::id::{BadId, DeviceId, RouteId, VehicleId, percent_decoded, percent_encoded};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tower_http::limit::RequestBodyLimitLayer;
+use utoipa::IntoParams;
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::Shared;
+use crate::problem::Problem;
+use crate::write::BODY_MAX;
+use crate::{auth, open, page, write};
+
+pub(crate) mod deliveries;
+pub(crate) mod devices;
+pub(crate) mod events;
+pub(crate) mod exceptions;
+pub(crate) mod plan;
+pub(crate) mod positions;
+pub(crate) mod reroutes;
+pub(crate) mod routes;
+pub(crate) mod session;
+pub(crate) mod stops;
+pub(crate) mod stream;
+pub(crate) mod track;
+pub(crate) mod vehicles;
+
+/// Resources on a page unless asked otherwise.
+const PAGE: usize = 100;
+/// Most resources on a page.
+const PAGE_MAX: usize = 1_000;
+/// How long a client may take to send a request's body.
+const BODY_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Every operation and its description.
+fn operations() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(devices::put, devices::get, devices::delete))
+        .routes(routes!(devices::list))
+        .routes(routes!(vehicles::put, vehicles::get, vehicles::delete))
+        .routes(routes!(vehicles::list))
+        .routes(routes!(positions::get))
+        .routes(routes!(routes::put, routes::get, routes::delete))
+        .routes(routes!(track::get))
+        .routes(routes!(routes::list))
+        .routes(routes!(stops::activate))
+        .routes(routes!(stops::finish))
+        .routes(routes!(stops::relocate))
+        .routes(routes!(stops::act))
+        .routes(routes!(deliveries::get))
+        .routes(routes!(exceptions::list))
+        .routes(routes!(events::list))
+        .routes(routes!(reroutes::list))
+        .routes(routes!(reroutes::get))
+        .routes(routes!(reroutes::accept))
+        .routes(routes!(reroutes::refuse))
+        .routes(routes!(stream::get))
+        .routes(routes!(session::get, session::post, session::delete))
+}
+
+/// The `OpenAPI` document of everything under `/v1`, made from the code.
+pub fn openapi() -> OpenApi {
+    let (_, mut described) = OpenApiRouter::new().nest("/v1", operations()).split_for_parts();
+    let info = InfoBuilder::new()
+        .title("Milepost")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("From a tracker's packet to a kept delivery promise."))
+        .build();
+    described.info = info;
+    let base = OpenApiBuilder::new().build();
+    described.openapi = base.openapi;
+    described
+}
+
+/// All that the api serves.
+pub(crate) fn router(app: &Shared) -> Router {
+    let (v1, _) = operations().split_for_parts();
+    let document: Bytes = serde_json::to_vec(&openapi()).unwrap_or_default().into();
+    let describe = axum::routing::get(move || {
+        let document = document.clone();
+        async move { ([(header::CONTENT_TYPE, "application/json")], document) }
+    });
+    let v1 = v1
+        .layer(middleware::from_fn_with_state(Arc::clone(app), write::once))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), auth::identify));
+    Router::new()
+        .nest("/v1", v1)
+        .route("/v1/openapi.json", describe)
+        .route("/", axum::routing::get(page::demo))
+        .fallback(|request: Request| async move {
+            Problem::unknown("resource", request.uri().path()).into_response()
+        })
+        .method_not_allowed_fallback(|request: Request| async move {
+            let (method, path) = (request.method(), request.uri().path());
+            let detail = format!("`{method}` is not an operation of {path}");
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            Problem::new(status, "method", "Not an operation", detail).into_response()
+        })
+        .layer(RequestBodyLimitLayer::new(BODY_MAX))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), open::guard))
+        .with_state(Arc::clone(app))
+}
+
+/// A JSON body; what is wrong with it is said with its place.
+#[derive(Debug)]
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
+    type Rejection = Response;
+    async fn from_request(request: Request, app: &Shared) -> Result<Self, Response> {
+        let read = tokio::time::timeout(BODY_WAIT, Bytes::from_request(request, app)).await;
+        let bytes = match read {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(rejection)) => {
+                let expected = format!("at most {BODY_MAX} bytes");
+                return Err(
+                    Problem::value("body", &rejection.body_text(), &expected).into_response()
+                );
+            }
+            Err(_) => {
+                let detail = "the body did not come within 30 s".to_owned();
+                let status = StatusCode::REQUEST_TIMEOUT;
+                return Err(Problem::new(status, "slow", "Too slow", detail).into_response());
+            }
+        };
+        parse(&bytes).map(Self).map_err(IntoResponse::into_response)
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let mut problem = Problem::value("body", &shown(bytes, &error), "JSON of this resource");
+        problem.detail = format!("body is not what was expected: {error}").into();
+        problem
+    })
+}
+
+/// The text around an error of the parser.
+fn shown(bytes: &[u8], error: &serde_json::Error) -> String {
+    let line = bytes.split(|b| *b == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let end = error.column().min(line.len());
+    String::from_utf8_lossy(&line[end.saturating_sub(60)..end]).into_owned()
+}
+
+/// Where a page of a list begins and how long it is.
+#[derive(Debug, Clone, Default, serde::Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Page {
+    /// Cursor of the page before, as `next` gave it.
+    pub(crate) after: Option<String>,
+    /// At most so many, 1 to 1,000; absent: 100.
+    pub(crate) limit: Option<usize>,
+}
+
+impl Page {
+    /// How many, checked.
+    pub(crate) fn limit(&self) -> Result<usize, Problem> {
+        let limit = self.limit.unwrap_or(PAGE);
+        if (1..=PAGE_MAX).contains(&limit) {
+            return Ok(limit);
+        }
+        Err(Problem::value("limit", &limit.to_string(), "1 to 1000"))
+    }
+}
+
+/// Query parameters; what is wrong with them is a problem document.
+pub(crate) struct Asked<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> axum::extract::FromRequestParts<Shared> for Asked<T> {
+    type Rejection = Response;
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        app: &Shared,
+    ) -> Result<Self, Response> {
+        let asked = Query::<T>::from_request_parts(parts, app).await;
+        asked.map(|Query(asked)| Self(asked)).map_err(|rejection| {
+            let query = parts.uri.query().unwrap_or_default();
+            let mut problem = Problem::value("query", query, "the parameters of this operation");
+            problem.detail = rejection.body_text().into();
+            problem.into_response()
+        })
+    }
+}
+
+/// A list page as JSON: `{name: […], "next": cursor}`, and `Link` for the next page.
+pub(crate) fn page_of<T: Serialize>(
+    path: &str,
+    name: &'static str,
+    members: &[T],
+    next: Option<String>,
+) -> Response {
+    let mut json = serde_json::Map::new();
+    json.insert(name.to_owned(), serde_json::json!(members));
+    let mut headers = HeaderMap::new();
+    if let Some(next) = next {
+        let sign = if path.contains('?') { '&' } else { '?' };
+        let link = format!("<{path}{sign}after={next}>; rel=\"next\"");
+        if let Ok(link) = HeaderValue::from_str(&link) {
+            headers.insert(header::LINK, link);
+        }
+        json.insert("next".to_owned(), next.into());
+    }
+    (headers, Json(json)).into_response()
+}
+
+/// The cursor after a member of a full page; a shorter page is the last.
+pub(crate) fn next_after(last: Option<&str>, members: usize, limit: usize) -> Option<String> {
+    let device = last.filter(|_| members == limit).and_then(|id| DeviceId::new(id).ok());
+    device.map(|id| percent_encoded(&id))
+}
+
+/// A resource at a version, or 304 where the client has it.
+pub(crate) fn versioned<T: Serialize>(headers: &HeaderMap, version: u64, body: T) -> Response {
+    let etag = etag(version);
+    if matches(headers, &header::IF_NONE_MATCH, &etag) {
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response();
+    }
+    ([(header::ETAG, etag)], Json(body)).into_response()
+}
+
+/// The `ETag` of a version.
+pub(crate) fn etag(version: u64) -> String {
+    format!("\"{version}\"")
+}
+
+/// Refuses a write that was made for another version: `If-Match`, or `If-None-Match: *`.
+pub(crate) fn precondition(headers: &HeaderMap, version: Option<u64>) -> Result<(), Problem> {
+    let current = version.map_or_else(|| "absent".to_owned(), etag);
+    let wanted = headers.contains_key(header::IF_MATCH);
+    let exists = version.is_some();
+    if wanted && !(exists && matches(headers, &header::IF_MATCH, &current)) {
+        return Err(Problem::stale(&current));
+    }
+    if exists && matches(headers, &header::IF_NONE_MATCH, &current) {
+        return Err(Problem::stale(&current));
+    }
+    Ok(())
+}
+
+fn matches(headers: &HeaderMap, name: &header::HeaderName, etag: &str) -> bool {
+    let text = headers.get(name).and_then(|v| v.to_str().ok());
+    text.is_some_and(|text| text.split(',').any(|t| matches!(t.trim(), "*") || t.trim() == etag))
+}
+
+fn bad_id(error: &BadId) -> Problem {
+    Problem::value("id", &error.value, error.expected)
+}
+
+/// A vehicle's id in a path that is written to: 422 where it is none. A stand-in for an
+/// unassigned device cannot be put.
+pub(crate) fn own_vehicle(id: &str) -> Result<VehicleId, Problem> {
+    let vehicle = VehicleId::new(id).map_err(|e| bad_id(&e))?;
+    if vehicle.is_unassigned() {
+        return Err(Problem::value("id", id, "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"));
+    }
+    Ok(vehicle)
+}
+
+/// A vehicle's id in a path that is read: what is none is not there.
+pub(crate) fn known_vehicle(id: &str) -> Result<VehicleId, Problem> {
+    VehicleId::new(id).map_err(|_bad| Problem::unknown("vehicle", id))
+}
+
+/// A route's id in a path that is written to.
+pub(crate) fn own_route(id: &str) -> Result<RouteId, Problem> {
+    RouteId::new(id).map_err(|e| bad_id(&e))
+}
+
+/// A route's id in a path that is read.
+pub(crate) fn known_route(id: &str) -> Result<RouteId, Problem> {
+    RouteId::new(id).map_err(|_bad| Problem::unknown("route", id))
+}
+
+/// A device's id in a path; axum has decoded it.
+pub(crate) fn own_device(id: &str) -> Result<DeviceId, Problem> {
+    DeviceId::new(id).map_err(|e| bad_id(&e))
+}
+
+/// The id in a cursor of devices.
+pub(crate) fn cursor(after: Option<&str>) -> Result<String, Problem> {
+    let Some(after) = after else { return Ok(String::new()) };
+    let id = percent_decoded(after).or_else(|_| DeviceId::new(after));
+    id.map(|id| id.to_string())
+        .map_err(|_bad| Problem::value("after", after, "a cursor as `next` gave it"))
+}
+
+#[cfg(test)]
+mod tests;

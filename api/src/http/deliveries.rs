@@ -1,0 +1,180 @@
+//! One order's visit: what was promised, what is expected, what was.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use engine::model::{StopState, StopView};
+use ingest::id::OrderId;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::routes::driver;
+use crate::app::Shared;
+use crate::auth::Anybody;
+use crate::history::PastEta;
+use crate::live::Seen;
+use crate::problem::{Failures, Problem};
+use crate::store::routes::{self, RouteRow};
+use crate::view::{EtaJson, WindowJson, eta_json, window_json};
+
+/// One order's visit.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeliveryOut {
+    /// Which order.
+    order: String,
+    /// `planned`, `on_the_way`, `arrived`, `departed`, `completed`, `failed` or `skipped`.
+    status: String,
+    /// On which route.
+    route: String,
+    /// By which vehicle.
+    vehicle: String,
+    /// At which stop.
+    stop: String,
+    /// Stops that the vehicle makes before, while it is on the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stops_before: Option<usize>,
+    /// What was promised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    promise: Option<WindowJson>,
+    /// What is expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eta: Option<EtaJson>,
+    /// Probability that service starts after the window closes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    late_probability: Option<f64>,
+    /// When the vehicle arrived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arrived_at: Option<String>,
+    /// When it left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    departed_at: Option<String>,
+    /// What was expected before, oldest first, at most 1,000.
+    history: Vec<PastEtaOut>,
+    /// The moment up to which this is complete.
+    as_of: String,
+}
+
+/// What was expected once.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PastEtaOut {
+    /// When it was said.
+    at: String,
+    /// What the stop was doing.
+    state: String,
+    /// The expected arrival; absent once it was reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eta: Option<EtaJson>,
+    /// Probability of missing the window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    late_probability: Option<f64>,
+}
+
+impl From<&PastEta> for PastEtaOut {
+    fn from(past: &PastEta) -> Self {
+        let eta = past.times.map(|times| {
+            let [p10, p50, p90] = times.map(|t| t.to_string());
+            EtaJson { p10, p50, p90 }
+        });
+        let (at, state) = (past.at.to_string(), past.state.clone());
+        Self { at, state, eta, late_probability: past.miss }
+    }
+}
+
+/// One order's visit.
+#[utoipa::path(get, path = "/deliveries/{order}", tag = "deliveries",
+    params(("order" = String, Path)),
+    security(("key" = ["admin", "dispatcher", "viewer", "driver"])),
+    responses((status = 200, body = DeliveryOut), Failures))]
+pub(crate) async fn get(
+    Anybody(who): Anybody,
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let order = OrderId::new(&id).map_err(|_bad| Problem::unknown("order", &id))?;
+    let rows = app.store.read(|c| routes::of_order(c, &who.tenant, &order))?;
+    let found = chosen(&app, &who.tenant, rows);
+    let (row, seen) = found.ok_or_else(|| Problem::unknown("order", &id))?;
+    let (history, tenant, wanted) = (Arc::clone(&app.history), who.tenant, order.clone());
+    let past = tokio::task::spawn_blocking(move || history.etas(&tenant, &wanted));
+    let past = past.await.map_err(|_bad| Problem::unavailable("cut off".to_owned()))??;
+    let as_of = app.live.as_of().to_string();
+    let out = delivery(&order, &row, seen.as_ref(), &past, as_of);
+    let out = out.ok_or_else(|| Problem::unknown("order", &id))?;
+    let seq = seen.map_or(0, |seen| seen.view.seq);
+    let etag = format!("W/\"{}-{seq}\"", row.version);
+    let same = headers.get("if-none-match").and_then(|v| v.to_str().ok()) == Some(&etag);
+    if same {
+        return Ok((axum::http::StatusCode::NOT_MODIFIED, [("etag", etag)]).into_response());
+    }
+    Ok(([("etag", etag)], Json(out)).into_response())
+}
+
+/// Of several routes that visit an order the one that is being driven, else the newest.
+fn chosen(
+    app: &Shared,
+    tenant: &ingest::id::TenantId,
+    rows: Vec<RouteRow>,
+) -> Option<(RouteRow, Option<Seen>)> {
+    let mut newest = None;
+    for row in rows {
+        let seen = driver(app, tenant, &row).filter(|seen| {
+            seen.view.route.as_ref().is_some_and(|(route, _)| route.as_str() == row.route)
+        });
+        if seen.is_some() {
+            return Some((row, seen));
+        }
+        newest.get_or_insert((row, None));
+    }
+    newest
+}
+
+fn delivery(
+    order: &OrderId,
+    row: &RouteRow,
+    seen: Option<&Seen>,
+    past: &[PastEta],
+    as_of: String,
+) -> Option<DeliveryOut> {
+    let plan = row.body.stops.iter().find(|stop| stop.order == order.as_str())?;
+    let view = seen.and_then(|seen| seen.view.stop_of(order));
+    let last = past.iter().rev().find(|past| past.route == row.route);
+    Some(DeliveryOut {
+        order: order.to_string(),
+        status: status(view, last.map(|last| last.state.as_str())),
+        route: row.route.clone(),
+        vehicle: row.vehicle.clone(),
+        stop: plan.id.clone(),
+        stops_before: view.and_then(|view| stops_before(seen?, view)),
+        promise: plan.window.map(window_json),
+        eta: view.and_then(eta_json),
+        late_probability: view.and_then(|view| view.eta.miss),
+        arrived_at: view.and_then(|view| view.arrived_at).map(|t| t.to_string()),
+        departed_at: view.and_then(|view| view.departed_at).map(|t| t.to_string()),
+        history: past.iter().map(PastEtaOut::from).collect(),
+        as_of,
+    })
+}
+
+/// From the view while the route is driven, else from the last that was said of it.
+fn status(view: Option<&StopView>, last: Option<&str>) -> String {
+    let state = view.map(|view| view.eta.state.name()).or(last);
+    match state {
+        Some("later" | "next") if view.is_some() => "on_the_way",
+        None | Some("later" | "next") => "planned",
+        Some(other) => other,
+    }
+    .to_owned()
+}
+
+fn stops_before(seen: &Seen, view: &StopView) -> Option<usize> {
+    if !matches!(view.eta.state, StopState::Later | StopState::Next) {
+        return None;
+    }
+    let open = |stop: &&StopView| !stop.eta.state.is_done();
+    let before = seen.view.stops.iter().take_while(|stop| stop.eta.stop != view.eta.stop);
+    Some(before.filter(open).count())
+}

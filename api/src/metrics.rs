@@ -1,0 +1,72 @@
+//! What the api counts. Present from the start with 0.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+const PACKET_TO_LIVE: &str = "milepost_engine_packet_to_live_seconds";
+const OUTPUTS: &str = "milepost_api_outputs";
+const BAD_OUTPUTS: &str = "milepost_api_bad_outputs";
+const TAIL_ERRORS: &str = "milepost_api_tail_errors";
+const HISTORY_LAG: &str = "milepost_api_history_lag_records";
+const STREAMS: &str = "milepost_api_streams";
+const RESETS: &str = "milepost_api_stream_resets";
+const REFUSED: &str = "milepost_api_unauthorized_requests";
+const UNAVAILABLE: &str = "milepost_api_unavailable_writes";
+
+/// Counters and histograms; clones count together.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    /// From a gateway's reading of a packet to its position in the live view, seconds.
+    pub packet_to_live: Histogram,
+    /// Outputs taken into the live view since it caught up.
+    pub outputs: Counter,
+    /// Outputs that could not be decoded.
+    pub bad_outputs: Counter,
+    /// Times the log did not answer the reader of outputs.
+    pub tail_errors: Counter,
+    /// Outputs that the history does not contain yet.
+    pub history_lag: Gauge,
+    /// Streams open now.
+    pub streams: Gauge,
+    /// Streams that were told `reset`.
+    pub resets: Counter,
+    /// Requests without a valid key or session.
+    pub refused: Counter,
+    /// Writes that were answered 503.
+    pub unavailable: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            // 1 ms to 65 s.
+            packet_to_live: Histogram::new(exponential_buckets(0.001, 2.0, 17)),
+            outputs: Counter::default(),
+            bad_outputs: Counter::default(),
+            tail_errors: Counter::default(),
+            history_lag: Gauge::default(),
+            streams: Gauge::default(),
+            resets: Counter::default(),
+            refused: Counter::default(),
+            unavailable: Counter::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Adds everything to a registry; the registry appends `_total` to counters.
+    pub fn register(&self, registry: &mut Registry) {
+        let histogram = self.packet_to_live.clone();
+        registry.register(PACKET_TO_LIVE, "From a packet to the live view", histogram);
+        registry.register(OUTPUTS, "Outputs taken into the live view", self.outputs.clone());
+        registry.register(BAD_OUTPUTS, "Undecodable outputs", self.bad_outputs.clone());
+        registry.register(TAIL_ERRORS, "Failed reads of outputs", self.tail_errors.clone());
+        registry.register(HISTORY_LAG, "Outputs not in the history", self.history_lag.clone());
+        registry.register(STREAMS, "Open streams", self.streams.clone());
+        registry.register(RESETS, "Streams told reset", self.resets.clone());
+        registry.register(REFUSED, "Requests without a valid key", self.refused.clone());
+        registry.register(UNAVAILABLE, "Writes answered 503", self.unavailable.clone());
+    }
+}
