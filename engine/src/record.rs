@@ -11,7 +11,7 @@ pub mod input;
 pub mod output;
 mod wire;
 
-pub use checkpoint::{MarkerRecord, StateRecord};
+pub use checkpoint::{Killed, MarkerRecord, Seen, StateRecord};
 pub use digest::Digest;
 pub use input::{InputRecord, TickRecord, WorldRecord};
 pub use output::{output_envelope, output_from_envelope};

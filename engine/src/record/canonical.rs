@@ -303,6 +303,11 @@ fn state(json: &mut Json, state: &StateRecord) {
     if !state.panics.is_empty() {
         put(json, "panics", state.panics.clone());
     }
+    let seen = state.seen.iter().map(|seen| {
+        let bytes: Vec<u8> = seen.pids.iter().flat_map(|pid| pid.to_le_bytes()).collect();
+        json!({"source": seen.source, "pids": seen.pids.len(), "hash": format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes))})
+    });
+    put(json, "seen", seen.collect::<Vec<_>>());
 }
 
 /// A vehicle's view.
@@ -350,6 +355,11 @@ fn marker(json: &mut Json, marker: &MarkerRecord) {
     put_some(json, "world", marker.world.as_ref().map(world));
     put(json, "schema", marker.schema);
     put(json, "version", marker.version.as_str());
+    put_some(json, "snapshot_at", marker.snapshot_at.as_ref().map(text));
+    if !marker.killed.is_empty() {
+        put(json, "killed", marker.killed.iter().map(|k| k.offset).collect::<Vec<_>>());
+    }
+    put_some(json, "trying", marker.trying.as_ref().map(|k| k.offset));
 }
 
 fn belongs(json: &mut Json, device: &DeviceRecord) {

@@ -10,8 +10,8 @@ use super::WorldRecord;
 use super::output::{event, event_to_wire, matched, matched_to_wire, proposal, proposal_to_wire};
 use super::output::{stop_eta, stop_eta_to_wire};
 use super::wire::{
-    WireLast, WireMarker, WireOpen, WireState, WireStopView, WireView, WireWorld, opt, route_id,
-    time, wrong,
+    WireKilled, WireLast, WireMarker, WireOpen, WireSeen, WireState, WireStopView, WireView,
+    WireWorld, opt, route_id, time, wrong,
 };
 use crate::model::view::LastFix;
 use crate::model::{OpenException, StopView, View};
@@ -31,6 +31,17 @@ pub struct StateRecord {
     pub steps: u64,
     /// At which of them it panicked: the last three.
     pub panics: Vec<u64>,
+    /// What was last heard of each source, so that a resend is known; in the order of first use.
+    pub seen: Vec<Seen>,
+}
+
+/// The last inputs of one source of a vehicle: half of each pid, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// A device's id; empty for what people did.
+    pub source: String,
+    /// The lower 64 bits of each pid.
+    pub pids: Vec<u64>,
 }
 
 /// A partition's marker: the value of topic `states` under the key `#`.
@@ -48,6 +59,26 @@ pub struct MarkerRecord {
     pub schema: u32,
     /// Version of the engine that wrote it.
     pub version: String,
+    /// The partition's time of the newest complete snapshot.
+    pub snapshot_at: Option<Timestamp>,
+    /// Inputs that ended the process and were dead-lettered instead: they are never stepped.
+    pub killed: Vec<Killed>,
+    /// Set while inputs are stepped one a commit: the one being tried. When the process dies
+    /// there, it is the one that kills.
+    pub trying: Option<Killed>,
+    /// Times the partition was taken at `started_from` since something was committed there.
+    pub starts: u32,
+    /// The committed offset of the last start.
+    pub started_from: u64,
+}
+
+/// One step that ends the process.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Killed {
+    /// The input.
+    pub offset: u64,
+    /// The vehicle whose wake-up it was; `None`: the input itself.
+    pub woken: Option<Bytes>,
 }
 
 /// Key of a partition's marker in `states` and `snapshots`; no vehicle's key has this form.
@@ -74,6 +105,7 @@ impl StateRecord {
             private: self.private.clone(),
             steps: self.steps,
             panics: self.panics.clone(),
+            seen: self.seen.iter().map(WireSeen::from).collect(),
         };
         envelope(Kind::State, &wire)
     }
@@ -87,6 +119,7 @@ impl StateRecord {
             private: wire.private,
             steps: wire.steps,
             panics: wire.panics,
+            seen: wire.seen.into_iter().map(Seen::from).collect(),
         })
     }
 }
@@ -101,6 +134,11 @@ impl MarkerRecord {
             world: self.world.as_ref().map(WireWorld::from),
             schema: self.schema,
             version: self.version.clone(),
+            snapshot_us: self.snapshot_at.map(Timestamp::micros),
+            killed: self.killed.iter().map(WireKilled::from).collect(),
+            trying: self.trying.as_ref().map(WireKilled::from),
+            starts: self.starts,
+            started_from: self.started_from,
         };
         envelope(Kind::Marker, &wire)
     }
@@ -114,7 +152,33 @@ impl MarkerRecord {
             world: wire.world.map(WorldRecord::from),
             schema: wire.schema,
             version: wire.version,
+            snapshot_at: wire.snapshot_us.map(time),
+            killed: wire.killed.into_iter().map(Killed::from).collect(),
+            trying: wire.trying.map(Killed::from),
+            starts: wire.starts,
+            started_from: wire.started_from,
         })
+    }
+}
+
+impl From<&Seen> for WireSeen {
+    fn from(s: &Seen) -> Self {
+        Self { source: s.source.clone(), pids: s.pids.clone() }
+    }
+}
+impl From<WireSeen> for Seen {
+    fn from(w: WireSeen) -> Self {
+        Self { source: w.source, pids: w.pids }
+    }
+}
+impl From<&Killed> for WireKilled {
+    fn from(k: &Killed) -> Self {
+        Self { offset: k.offset, woken: k.woken.clone() }
+    }
+}
+impl From<WireKilled> for Killed {
+    fn from(w: WireKilled) -> Self {
+        Self { offset: w.offset, woken: w.woken }
     }
 }
 

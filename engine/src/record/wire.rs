@@ -366,6 +366,24 @@ pub(super) struct WireState {
     pub(super) steps: u64,
     #[prost(uint64, repeated, tag = "6")]
     pub(super) panics: Vec<u64>,
+    #[prost(message, repeated, tag = "7")]
+    pub(super) seen: Vec<WireSeen>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct WireSeen {
+    #[prost(string, tag = "1")]
+    pub(super) source: String,
+    #[prost(fixed64, repeated, tag = "2")]
+    pub(super) pids: Vec<u64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct WireKilled {
+    #[prost(uint64, tag = "1")]
+    pub(super) offset: u64,
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub(super) woken: Option<Bytes>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -382,4 +400,14 @@ pub(super) struct WireMarker {
     pub(super) schema: u32,
     #[prost(string, tag = "6")]
     pub(super) version: String,
+    #[prost(sfixed64, optional, tag = "7")]
+    pub(super) snapshot_us: Option<i64>,
+    #[prost(message, repeated, tag = "8")]
+    pub(super) killed: Vec<WireKilled>,
+    #[prost(message, optional, tag = "9")]
+    pub(super) trying: Option<WireKilled>,
+    #[prost(uint32, tag = "10")]
+    pub(super) starts: u32,
+    #[prost(uint64, tag = "11")]
+    pub(super) started_from: u64,
 }

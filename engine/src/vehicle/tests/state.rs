@@ -37,6 +37,7 @@ fn reload(van: &mut Van) {
         private: van.vehicle.private(),
         steps: 1,
         panics: Vec::new(),
+        seen: Vec::new(),
     };
     let record = StateRecord::from_envelope(&record.envelope()).unwrap();
     let key = van.vehicle.key().clone();

@@ -1,0 +1,219 @@
+//! What an owner itself appends to `inputs`: signs that time has passed, and the World.
+//!
+//! All of it is appended plainly, outside of commits; that two owners do it is harmless.
+
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use ingest::log::{Appending, LogError, NewRecord, Topic};
+use ingest::time::Timestamp;
+use tracing::{info, warn};
+
+use super::ownership::{Held, Live};
+use super::shard::Shard;
+use crate::record::input::{tick_envelope, world_envelope};
+use crate::record::{TickRecord, WorldRecord};
+
+/// A tick waits this long, seconds, for a record that makes it needless.
+const TICK_GRACE_S: f64 = 1.0;
+/// An append that has no answer after this, seconds, is made again.
+const APPEND_WITHIN_S: f64 = 15.0;
+
+/// Something appended and not yet seen.
+struct Sent {
+    appending: Option<Appending>,
+    at: Timestamp,
+}
+
+impl std::fmt::Debug for Sent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sent").field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+/// How an append stands.
+enum Answer {
+    Waiting,
+    Durable,
+    Failed(LogError),
+}
+
+impl Sent {
+    fn new(appending: Appending, at: Timestamp) -> Self {
+        Self { appending: Some(appending), at }
+    }
+
+    /// Asks without waiting.
+    fn ask(&mut self, now: Timestamp) -> Answer {
+        let Some(appending) = &mut self.appending else { return Answer::Durable };
+        let polled = Pin::new(appending).poll(&mut Context::from_waker(Waker::noop()));
+        match polled {
+            Poll::Ready(Ok(_)) => {
+                self.appending = None;
+                Answer::Durable
+            }
+            Poll::Ready(Err(error)) => Answer::Failed(error),
+            Poll::Pending if now.seconds_since(self.at).abs() > APPEND_WITHIN_S => {
+                Answer::Failed(LogError::Unavailable("an append is not answered".to_owned()))
+            }
+            Poll::Pending => Answer::Waiting,
+        }
+    }
+}
+
+/// What this owner has appended to one partition.
+#[derive(Debug)]
+pub(super) struct Own {
+    /// Inputs below were there when it was taken.
+    reach: u64,
+    /// A `resumed` tick is to be appended.
+    resume: bool,
+    /// A tick under way, and the time it carries.
+    tick: Option<(Sent, Timestamp)>,
+}
+
+impl Own {
+    /// Just taken; `end` is where its inputs ended, `resume` whether anybody had it before.
+    pub(super) fn taken(end: u64, resume: bool) -> Self {
+        Self { reach: end, resume, tick: None }
+    }
+}
+
+/// A change of World under way: its parts, then the record to all partitions but 0, then to 0,
+/// so that who finds it in partition 0 knows that it is everywhere.
+#[derive(Debug, Default)]
+pub(super) struct Succession {
+    step: Option<(WorldRecord, Stage, Sent)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Parts,
+    Others,
+    Zero,
+    /// On the log; partition 0 will come to it.
+    Done,
+}
+
+impl Shard {
+    /// Appends what is due: ticks where nothing else moves the time, and the World.
+    pub(super) fn append_signs(&mut self) {
+        let now = (self.clock)();
+        let numbers = self.partitions();
+        for number in numbers {
+            self.tick(number, now);
+        }
+        self.succeed(now);
+    }
+
+    fn tick(&mut self, number: u32, now: Timestamp) {
+        let Some(Held::Live(live)) = self.held.get_mut(&number) else { return };
+        if let Some((sent, carries)) = &mut live.own.tick {
+            let seen = live.partition.now >= *carries;
+            match sent.ask(now) {
+                Answer::Failed(error) => {
+                    warn!(partition = number, %error, "tick not appended");
+                    self.origin.metrics.failed("append");
+                    live.own.tick = None;
+                }
+                Answer::Durable if seen => live.own.tick = None,
+                Answer::Durable if now.seconds_since(sent.at).abs() > APPEND_WITHIN_S => {
+                    live.own.tick = None;
+                }
+                Answer::Durable | Answer::Waiting => return,
+            }
+        }
+        // Told in the World that follows where the present one's map is gone.
+        let worlds = &self.origin.worlds;
+        let can_step = live.partition.record.as_ref().is_none_or(|record| worlds.has(record));
+        let (at, resumed) = if live.own.resume && can_step {
+            live.own.resume = false;
+            (now, true)
+        } else if let Some(at) = live.due_tick(now) {
+            (at, false)
+        } else {
+            return;
+        };
+        let envelope = tick_envelope(TickRecord { resumed }, at);
+        let record = to_partition(envelope.into_record(Topic::Inputs, Bytes::new()), number);
+        let sent = Sent::new(self.origin.log.append(vec![record]), now);
+        live.own.tick = Some((sent, at));
+        self.origin.metrics.ticks.inc();
+    }
+
+    /// The owner of partition 0 sees to it that there is a World, and the one it was given.
+    fn succeed(&mut self, now: Timestamp) {
+        let Some(Held::Live(live)) = self.held.get(&0) else {
+            self.succession.step = None;
+            return;
+        };
+        let present = live.partition.record.as_ref();
+        if self.succession.step.is_none() {
+            let caught_up = live.partition.next >= live.own.reach || live.idle;
+            let Some(next) = self.origin.worlds.next(present).filter(|_| caught_up) else { return };
+            let sent = Sent::new(self.origin.log.append(self.origin.worlds.parts()), now);
+            info!(number = next.number, map = next.map, "appending a world");
+            self.succession.step = Some((next, Stage::Parts, sent));
+        }
+        let number = present.map_or(0, |r| r.number);
+        let log = Arc::clone(&self.origin.log);
+        while let Some((record, stage, sent)) = &mut self.succession.step {
+            match sent.ask(now) {
+                Answer::Waiting => return,
+                Answer::Failed(error) => {
+                    warn!(%error, "world not appended");
+                    self.origin.metrics.failed("append");
+                    self.succession.step = None;
+                    return;
+                }
+                Answer::Durable => {}
+            }
+            let partitions = log.partitions(Topic::Inputs);
+            let next = match stage {
+                Stage::Parts => (Stage::Others, worlds(record, 1..partitions)),
+                Stage::Others => (Stage::Zero, worlds(record, 0..1)),
+                Stage::Zero => {
+                    *stage = Stage::Done;
+                    continue;
+                }
+                Stage::Done => {
+                    let old = now.seconds_since(sent.at).abs() > APPEND_WITHIN_S;
+                    if number >= record.number || old {
+                        self.succession.step = None;
+                    }
+                    return;
+                }
+            };
+            *stage = next.0;
+            *sent = Sent::new(log.append(next.1), now);
+        }
+    }
+}
+
+impl Live {
+    /// The time a tick must carry so that a wake-up is stepped which no record has passed.
+    fn due_tick(&self, now: Timestamp) -> Option<Timestamp> {
+        let at = now.plus_seconds(-TICK_GRACE_S);
+        let due = self.partition.timers.first()? <= at;
+        (self.idle && self.waiting.is_none() && due).then_some(at)
+    }
+}
+
+/// A World carries no time: it wakes nobody, so that what follows is stepped with it.
+fn worlds(record: &WorldRecord, partitions: Range<u32>) -> Vec<NewRecord> {
+    let one = |number| {
+        to_partition(
+            world_envelope(record, Timestamp::default()).into_record(Topic::Inputs, Bytes::new()),
+            number,
+        )
+    };
+    partitions.map(one).collect()
+}
+
+fn to_partition(mut record: NewRecord, number: u32) -> NewRecord {
+    record.partition = Some(number);
+    record
+}

@@ -1,0 +1,7 @@
+//! The runtime on the log in memory, turn by turn, with a vehicle whose steps are plain to see.
+
+mod failures;
+mod recovery;
+mod scene;
+mod time;
+pub(super) mod toy;

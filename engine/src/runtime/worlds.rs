@@ -1,0 +1,254 @@
+//! Worlds by what they are made of: maps found by hash, models and policies on topic `worlds`.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use ingest::id::partition_of;
+use ingest::log::{Log, LogError, NewRecord, Topic};
+use ingest::record::{BadRecord, Envelope, Kind};
+use ingest::time::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+use super::scan::scan;
+use crate::alert::Policy;
+use crate::eta::EtaModel;
+use crate::record::WorldRecord;
+use crate::record::digest::hex;
+use crate::road::{Road, RoadError};
+use crate::world::World;
+
+/// Worlds in memory at most: the present one, the one before (a partition may lag), the next.
+pub const WORLDS_MAX: usize = 3;
+
+/// The road maps that this process can open, by the hash of their content.
+#[derive(Debug, Clone, Default)]
+pub struct Maps {
+    /// The last one is what a new installation starts with.
+    found: Vec<(String, Arc<Road>)>,
+}
+
+impl Maps {
+    /// A map file, or every `*.mpr` of a directory by name; none at all is an error.
+    pub fn open(path: &Path) -> Result<Self, MapsError> {
+        let unreadable = |source| MapsError::Directory { path: path.to_owned(), source };
+        let mut files = vec![path.to_owned()];
+        if path.is_dir() {
+            files.clear();
+            for entry in std::fs::read_dir(path).map_err(unreadable)? {
+                let file = entry.map_err(unreadable)?.path();
+                if file.extension().is_some_and(|e| e == "mpr") {
+                    files.push(file);
+                }
+            }
+            files.sort();
+        }
+        let open = |file: &PathBuf| {
+            let road = Road::open(file)?;
+            Ok((road.hash().to_owned(), Arc::new(road)))
+        };
+        let found = files.iter().map(open).collect::<Result<Vec<_>, RoadError>>()?;
+        if found.is_empty() {
+            return Err(MapsError::None(path.to_owned()));
+        }
+        Ok(Self { found })
+    }
+
+    /// Maps that are open already, by their hash. The last is the one to start with.
+    pub fn of(found: Vec<(String, Arc<Road>)>) -> Self {
+        Self { found }
+    }
+
+    /// Whether there are none: then no World is ever appended.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    fn road(&self, hash: &str) -> Option<Arc<Road>> {
+        self.found.iter().find(|(h, _)| h == hash).map(|(_, road)| Arc::clone(road))
+    }
+}
+
+/// Why maps cannot be opened.
+#[derive(Debug, Error)]
+pub enum MapsError {
+    /// The directory cannot be read.
+    #[error("cannot read `{path}`")]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A directory without maps.
+    #[error("`{0}` holds no map: expected files `*.mpr` made by `milepost map build`")]
+    None(PathBuf),
+    /// A file that is no map.
+    #[error(transparent)]
+    Road(#[from] RoadError),
+}
+
+/// Why a World cannot be had now.
+#[derive(Debug, Error)]
+pub enum WorldError {
+    /// No map of this content was given.
+    #[error("map `{0}` is not in --map; add its file there")]
+    NoMap(String),
+    /// The topic `worlds` does not hold the part.
+    #[error("part `{0}` of the world is not on the log")]
+    NoPart(String),
+    /// The part is not what it should be.
+    #[error("part `{key}` of the world is not readable: {reason}")]
+    BadPart {
+        /// Its content hash.
+        key: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// [`WORLDS_MAX`] others are still in use by partitions that are behind.
+    #[error("`{WORLDS_MAX}` other worlds are in use; waiting for partitions that are behind")]
+    Full,
+    /// The log did not answer.
+    #[error("reading the world's parts")]
+    Log(#[from] LogError),
+}
+
+/// Loads Worlds and keeps at most [`WORLDS_MAX`]; shared by all shards of a process.
+pub struct Worlds {
+    log: Arc<dyn Log>,
+    maps: Maps,
+    model: Part,
+    policy: Part,
+    loaded: Mutex<Vec<(WorldRecord, Arc<World>)>>,
+    first: Arc<World>,
+}
+
+impl fmt::Debug for Worlds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worlds").field("maps", &self.maps).finish_non_exhaustive()
+    }
+}
+
+/// A part of a World with its content hash.
+struct Part {
+    key: String,
+    json: Bytes,
+}
+
+impl Part {
+    fn of(content: &impl Serialize) -> Self {
+        let json = serde_json::to_vec(content).unwrap_or_default();
+        Self { key: hex(&Sha256::digest(&json)), json: json.into() }
+    }
+
+    fn record(&self) -> NewRecord {
+        let envelope = Envelope {
+            kind: Kind::WorldPart,
+            pid: None,
+            received_at: Timestamp::default(),
+            seq: 0,
+            by: None,
+            payload: self.json.clone(),
+        };
+        envelope.into_record(Topic::Worlds, Bytes::copy_from_slice(self.key.as_bytes()))
+    }
+}
+
+impl Worlds {
+    /// `model` and `policy` are those of a new installation.
+    pub fn new(log: Arc<dyn Log>, maps: Maps, model: &EtaModel, policy: &Policy) -> Self {
+        let first = World {
+            number: 0,
+            road: Arc::new(Road::default()),
+            model: Arc::new(model.clone()),
+            policy: Arc::new(policy.clone()),
+        };
+        Self {
+            log,
+            maps,
+            model: Part::of(model),
+            policy: Part::of(policy),
+            loaded: Mutex::new(Vec::with_capacity(WORLDS_MAX)),
+            first: Arc::new(first),
+        }
+    }
+
+    /// What holds before the first `world` record: no roads, number 0.
+    pub(super) fn first(&self) -> Arc<World> {
+        Arc::clone(&self.first)
+    }
+
+    /// The World of a record, loaded when it is not in memory.
+    pub(super) fn get(&self, record: &WorldRecord) -> Result<Arc<World>, WorldError> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, world)) = loaded.iter().find(|(r, _)| r == record) {
+            return Ok(Arc::clone(world));
+        }
+        if loaded.len() >= WORLDS_MAX {
+            let idle = loaded.iter().position(|(_, world)| Arc::strong_count(world) == 1);
+            loaded.remove(idle.ok_or(WorldError::Full)?);
+        }
+        let road = self.maps.road(&record.map);
+        let world = Arc::new(World {
+            number: record.number,
+            road: road.ok_or_else(|| WorldError::NoMap(record.map.clone()))?,
+            model: Arc::new(self.part(&record.model, &self.model)?),
+            policy: Arc::new(self.part(&record.policy, &self.policy)?),
+        });
+        loaded.push((record.clone(), Arc::clone(&world)));
+        Ok(world)
+    }
+
+    /// Whether the map of a World is here.
+    pub(super) fn has(&self, record: &WorldRecord) -> bool {
+        self.maps.road(&record.map).is_some()
+    }
+
+    /// The World that should follow `present`; `None`: it may stay.
+    pub(super) fn next(&self, present: Option<&WorldRecord>) -> Option<WorldRecord> {
+        let (newest, _) = self.maps.found.last()?;
+        let map = present.map(|p| &p.map).filter(|m| self.maps.road(m).is_some());
+        let wanted = WorldRecord {
+            number: present.map_or(0, |p| p.number) + 1,
+            map: map.unwrap_or(newest).clone(),
+            model: self.model.key.clone(),
+            policy: self.policy.key.clone(),
+        };
+        let same = present.is_some_and(|p| {
+            p.map == wanted.map && p.model == wanted.model && p.policy == wanted.policy
+        });
+        (!same).then_some(wanted)
+    }
+
+    /// The parts that [`Worlds::next`] names, for topic `worlds`.
+    pub(super) fn parts(&self) -> Vec<NewRecord> {
+        vec![self.model.record(), self.policy.record()]
+    }
+
+    fn part<T: DeserializeOwned>(&self, key: &str, ours: &Part) -> Result<T, WorldError> {
+        let bad = |reason: String| WorldError::BadPart { key: key.to_owned(), reason };
+        let json = if key == ours.key { ours.json.clone() } else { self.stored(key)? };
+        serde_json::from_slice(&json).map_err(|e| bad(e.to_string()))
+    }
+
+    fn stored(&self, key: &str) -> Result<Bytes, WorldError> {
+        let partition = partition_of(key.as_bytes(), self.log.partitions(Topic::Worlds));
+        let bounds = self.log.bounds(Topic::Worlds, partition)?;
+        let place = (Topic::Worlds, partition);
+        let found = scan(&*self.log, place, bounds.start..bounds.end, |record| {
+            match record.value.filter(|_| record.key.as_ref() == key.as_bytes()) {
+                Some(value) => ControlFlow::Break(value),
+                None => ControlFlow::Continue(()),
+            }
+        })?;
+        let value = found.ok_or_else(|| WorldError::NoPart(key.to_owned()))?;
+        let bad = |e: BadRecord| WorldError::BadPart { key: key.to_owned(), reason: e.to_string() };
+        Ok(Envelope::decode(value).map_err(bad)?.payload)
+    }
+}
