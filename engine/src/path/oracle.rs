@@ -3,7 +3,7 @@
 //! It knows nothing of states or tables: a label is the whole recent past as edges, and every
 //! restriction is read in its own words at every step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use ingest::units::Position;
 use proptest::prelude::*;
@@ -89,10 +89,10 @@ impl Town {
         }
         let mut best = f64::INFINITY;
         let mut settled = BTreeSet::new();
-        let mut open = BTreeMap::new();
+        let mut open = BTreeSet::new();
         let start = self.road.free_s(from.edge) * (1.0 - share(from));
-        open.insert((start.to_bits(), vec![from.edge]), ());
-        while let Some(((bits, past), ())) = open.pop_first() {
+        open.insert((start.to_bits(), vec![from.edge]));
+        while let Some((bits, past)) = open.pop_first() {
             let so_far = f64::from_bits(bits);
             if so_far >= best {
                 break;
@@ -114,7 +114,7 @@ impl Town {
                 longer.push(next);
                 let recent = longer.split_off(longer.len().saturating_sub(PAST));
                 let cost = at_tail + self.road.free_s(next);
-                open.insert((cost.to_bits(), recent), ());
+                open.insert((cost.to_bits(), recent));
             }
         }
         best.is_finite().then_some(best)
@@ -189,7 +189,7 @@ fn restriction(road: &Road, (start, steps, kind): (usize, usize, u8)) -> Option<
         to: vec![ways[last]],
         only: kind & 4 != 0,
         turn_back: false,
-        binds: if kind & 24 == 24 { Profile::Truck.into() } else { Access::MOTOR },
+        binds: if kind & 0x18 == 0x18 { Profile::Truck.into() } else { Access::MOTOR },
     })
 }
 
