@@ -115,25 +115,45 @@ pub(crate) fn router(app: &Shared) -> Router {
 #[derive(Debug)]
 pub(crate) struct Body<T>(pub(crate) T);
 
+/// A body that is read as JSON only when what the path names is known to be there: 404 comes
+/// before 422.
+#[derive(Debug)]
+pub(crate) struct Unread(Bytes);
+
+impl Unread {
+    /// Reads it.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        parse(&self.0)
+    }
+}
+
+impl FromRequest<Shared> for Unread {
+    type Rejection = Response;
+    async fn from_request(request: Request, app: &Shared) -> Result<Self, Response> {
+        received(request, app).await.map(Self).map_err(IntoResponse::into_response)
+    }
+}
+
 impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
     type Rejection = Response;
     async fn from_request(request: Request, app: &Shared) -> Result<Self, Response> {
-        let read = tokio::time::timeout(BODY_WAIT, Bytes::from_request(request, app)).await;
-        let bytes = match read {
-            Ok(Ok(bytes)) => bytes,
-            Ok(Err(rejection)) => {
-                let expected = format!("at most {BODY_MAX} bytes");
-                return Err(
-                    Problem::value("body", &rejection.body_text(), &expected).into_response()
-                );
-            }
-            Err(_) => {
-                let detail = "the body did not come within 30 s".to_owned();
-                let status = StatusCode::REQUEST_TIMEOUT;
-                return Err(Problem::new(status, "slow", "Too slow", detail).into_response());
-            }
-        };
+        let bytes = received(request, app).await.map_err(IntoResponse::into_response)?;
         parse(&bytes).map(Self).map_err(IntoResponse::into_response)
+    }
+}
+
+/// The bytes of a body, in time and within the bound.
+async fn received(request: Request, app: &Shared) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(BODY_WAIT, Bytes::from_request(request, app)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(rejection)) => {
+            let expected = format!("at most {BODY_MAX} bytes");
+            Err(Problem::value("body", &rejection.body_text(), &expected))
+        }
+        Err(_) => {
+            let detail = "the body did not come within 30 s".to_owned();
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "slow", "Too slow", detail))
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod app;
 pub mod auth;
+mod connection;
 pub mod cost;
 pub mod history;
 pub mod http;

@@ -147,3 +147,75 @@ async fn metrics(State(door): State<Arc<Door>>) -> Response {
     };
     std::future::ready(answer).await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use ingest::id::TenantId;
+    use ingest::time::Timestamp;
+
+    use super::*;
+    use crate::Metrics;
+
+    fn ask(address: SocketAddr, path: &str, key: Option<&str>) -> (u16, String) {
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let mut request = agent.get(format!("http://{address}{path}"));
+        if let Some(key) = key {
+            request = request.header("Authorization", format!("Bearer {key}"));
+        }
+        let mut answer = request.call().unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+    }
+
+    fn checks(well: &Arc<AtomicBool>, keys: Option<std::path::PathBuf>) -> Checks {
+        let mut registry = Registry::default();
+        Metrics::default().register(&mut registry);
+        let well = Arc::clone(well);
+        let ready = move || {
+            if well.load(Ordering::Relaxed) { Ok(()) } else { Err("not yet".to_owned()) }
+        };
+        Checks { ready: vec![("engine", Box::new(ready))], registry, keys }
+    }
+
+    #[test]
+    fn readiness_and_metrics_are_told() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let well = Arc::new(AtomicBool::new(false));
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let ops = runtime.block_on(Ops::start(listen, checks(&well, None))).unwrap();
+        let address = ops.address();
+        assert_eq!(ask(address, "/livez", None).0, 200);
+        assert_eq!(ask(address, "/readyz", None), (503, "engine: not yet\n".to_owned()));
+        well.store(true, Ordering::Relaxed);
+        assert_eq!(ask(address, "/readyz", None).0, 200);
+        let text = ask(address, "/metrics", None).1;
+        assert!(text.contains("milepost_engine_packet_to_live_seconds_count 0"), "{text}");
+        runtime.block_on(ops.stop());
+    }
+
+    #[test]
+    fn beyond_loopback_it_takes_an_admins_key() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let well = Arc::new(AtomicBool::new(true));
+        let listen = "0.0.0.0:0".parse().unwrap();
+        assert!(runtime.block_on(Ops::start(listen, checks(&well, None))).is_err());
+        let data = std::env::temp_dir().join(format!("milepost-ops-{}", std::process::id()));
+        let store = Store::open(&data).unwrap();
+        let (tenant, now) = (TenantId::new("acme").unwrap(), Timestamp::from_seconds(1));
+        let made = store.write(move |c| {
+            let admin = keys::create(c, &tenant, Role::Admin, now)?;
+            Ok::<_, StoreError>((admin, keys::create(c, &tenant, Role::Viewer, now)?))
+        });
+        let (admin, viewer) = runtime.block_on(made).unwrap();
+        let started = Ops::start(listen, checks(&well, Some(data.clone())));
+        let ops = runtime.block_on(started).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], ops.address().port()));
+        let status = |key| ask(address, "/readyz", key).0;
+        assert_eq!((status(None), status(Some(&viewer)), status(Some(&admin))), (401, 403, 200));
+        runtime.block_on(ops.stop());
+        store.close();
+        drop(std::fs::remove_dir_all(&data));
+    }
+}

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::app::{App, Shared, WRITES_MAX};
+use crate::connection::{Bounded, Peer};
 use crate::history::History;
 use crate::history::fill::{Fill, TooLate};
 use crate::http::{router, stops};
@@ -229,13 +230,15 @@ async fn first_key(
 async fn serve(listener: TcpListener, app: Shared, told: mpsc::Receiver<TooLate>) {
     take_up(&app).await;
     let chores = tokio::spawn(chores(Arc::clone(&app), told));
-    let service = router(&app).into_make_service_with_connect_info::<SocketAddr>();
+    let service = router(&app).into_make_service_with_connect_info::<Peer>();
     let mut closing = app.closing.subscribe();
     let closed = async move {
         // An error means that the sender is gone, which is closed too.
         drop(closing.wait_for(|closing| *closing).await);
     };
-    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(closed).await {
+    if let Err(error) =
+        axum::serve(Bounded::new(listener), service).with_graceful_shutdown(closed).await
+    {
         tracing::error!(%error, "the api has stopped serving");
     }
     if chores.await.is_err() {

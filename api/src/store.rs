@@ -88,8 +88,15 @@ impl Versions {
 
 /// Answers the waiting sender once it is known whether the transaction held.
 type Answer = Box<dyn FnOnce(bool) + Send>;
-/// One write: does its work inside the transaction; `false` undoes it alone.
-type Work = Box<dyn FnOnce(&Connection) -> (bool, Answer) + Send>;
+/// Does its work inside the transaction; `false` undoes it alone.
+type Run = Box<dyn FnOnce(&Connection) -> (bool, Answer) + Send>;
+
+/// One write.
+struct Work {
+    run: Run,
+    /// Whether a power cut must not undo it.
+    durable: bool,
+}
 
 /// The operations store of one data directory.
 #[derive(Debug)]
@@ -130,10 +137,35 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.queue(work, true).await
+    }
+
+    /// As [`Store::write`] for what the next start would do again: a power cut, not a crash, may
+    /// undo it, and nobody waits for a sync.
+    pub async fn write_again<T, E>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.queue(work, false).await
+    }
+
+    async fn queue<T, E>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        durable: bool,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         let sender = lock(&self.writes).clone();
         let Some(sender) = sender else { return Err(StoreError::Closed.into()) };
         let (tell, told) = oneshot::channel();
-        let work: Work = Box::new(move |connection| {
+        let run: Run = Box::new(move |connection| {
             let result = work(connection);
             let good = result.is_ok();
             let answer: Answer = Box::new(move |committed| {
@@ -143,7 +175,7 @@ impl Store {
             });
             (good, answer)
         });
-        if sender.send(work).await.is_err() {
+        if sender.send(Work { run, durable }).await.is_err() {
             return Err(StoreError::Closed.into());
         }
         told.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
@@ -224,7 +256,8 @@ fn write_all(connection: &Connection, mut receiver: mpsc::Receiver<Work>) {
 
 /// One transaction; each work in a savepoint of its own.
 fn write_together(connection: &Connection, works: Vec<Work>) {
-    let begun = connection.execute_batch("BEGIN IMMEDIATE");
+    let sync = if works.iter().any(|work| work.durable) { "FULL" } else { "NORMAL" };
+    let begun = connection.execute_batch(&format!("PRAGMA synchronous = {sync}; BEGIN IMMEDIATE"));
     let mut answers = Vec::with_capacity(works.len());
     let mut broken = begun.is_err();
     if let Err(error) = begun {
@@ -234,7 +267,7 @@ fn write_together(connection: &Connection, works: Vec<Work>) {
     }
     for work in works {
         broken |= connection.execute_batch("SAVEPOINT work").is_err();
-        let (good, answer) = work(connection);
+        let (good, answer) = (work.run)(connection);
         let end = if good { "RELEASE work" } else { "ROLLBACK TO work; RELEASE work" };
         broken |= connection.execute_batch(end).is_err();
         answers.push(answer);

@@ -104,8 +104,9 @@ pub(crate) async fn carry(app: &App, pending: Pending) -> Result<(), Problem> {
 }
 
 async fn settle(app: &App, id: i64, changes: Vec<Change>, durable: bool) -> Result<(), StoreError> {
+    // Undone by a power cut it is still pending, and the next start appends it again.
     app.store
-        .write(move |c| {
+        .write_again(move |c| {
             if durable {
                 pending::apply(c, id, &changes)
             } else {

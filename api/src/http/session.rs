@@ -1,7 +1,7 @@
 //! Sessions of browsers: an event stream cannot send a header, so a key is exchanged for a
 //! cookie.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::Body;
 use crate::app::{App, Shared};
 use crate::auth::{Anybody, origin_matches};
+use crate::connection::Peer;
 use crate::problem::{Failures, Problem};
 use crate::store::sessions::SESSION_S;
 use crate::store::{keys, lock, sessions};
@@ -49,14 +50,14 @@ pub(crate) struct SessionOut {
         (status = 429, body = Problem, content_type = "application/problem+json"), Failures))]
 pub(crate) async fn post(
     State(app): State<Shared>,
-    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    peer: Option<Extension<ConnectInfo<Peer>>>,
     headers: HeaderMap,
     Body(login): Body<Login>,
 ) -> Result<Response, Problem> {
     if headers.contains_key(header::ORIGIN) && !origin_matches(&headers) {
         return Err(Problem::forbidden("`Origin` does not match `Host`".to_owned()));
     }
-    let address = peer.map(|Extension(ConnectInfo(peer))| peer.ip());
+    let address = peer.map(|Extension(ConnectInfo(Peer(peer)))| peer.ip());
     allowed(&app, address)?;
     let found = app.store.read(|c| keys::find(c, &login.key))?;
     let Some(key) = found else {

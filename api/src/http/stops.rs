@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::plan::Sent;
 use super::routes::{row_of, transfer_id};
-use super::{Body, known_route};
+use super::{Unread, known_route};
 use crate::app::Shared;
 use crate::auth::{Caller, Crew, Planner};
 use crate::problem::{Failures, Problem};
@@ -66,10 +66,15 @@ pub(crate) async fn act(
     State(app): State<Shared>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    Body(body): Body<ActionIn>,
+    body: Unread,
 ) -> Result<Response, Problem> {
     let stop = StopId::new(&id).map_err(|_bad| Problem::unknown("stop", &id))?;
-    let row = route_with(&app, &who.tenant, &stop, body.route.as_deref())?;
+    let rows = app.store.read(|c| routes::of_stop(c, &who.tenant, &stop))?;
+    if rows.is_empty() {
+        return Err(Problem::unknown("stop", &id));
+    }
+    let body: ActionIn = body.read()?;
+    let row = route_with(&app, rows, &stop, body.route.as_deref())?;
     let reason = body.reason.unwrap_or_default();
     if reason.chars().count() > REASON_MAX {
         return Err(Problem::value("reason", &reason, "at most 200 characters"));
@@ -175,17 +180,17 @@ impl Done<'_> {
 /// one there is.
 fn route_with(
     app: &Shared,
-    tenant: &TenantId,
+    mut rows: Vec<RouteRow>,
     stop: &StopId,
     named: Option<&str>,
 ) -> Result<RouteRow, Problem> {
-    let mut rows = app.store.read(|c| routes::of_stop(c, tenant, stop))?;
     if let Some(named) = named {
         rows.retain(|row| row.route == named);
     }
     if rows.len() > 1 {
         let driven = |row: &RouteRow| {
-            let seen = super::routes::driver(app, tenant, row);
+            let tenant = TenantId::new(&row.tenant).ok();
+            let seen = tenant.and_then(|tenant| super::routes::driver(app, &tenant, row));
             seen.and_then(|seen| seen.view.route.clone())
                 .is_some_and(|(route, _)| route.as_str() == row.route)
         };
@@ -230,9 +235,14 @@ pub(crate) async fn relocate(
     Planner(who): Planner,
     State(app): State<Shared>,
     Path((id, stop)): Path<(String, String)>,
-    Body(body): Body<MoveIn>,
+    body: Unread,
 ) -> Result<Response, Problem> {
     let from = known_route(&id)?;
+    let row = row_of(&app, &who.tenant, &id)?;
+    if !row.body.stops.iter().any(|other| other.id == stop) {
+        return Err(Problem::unknown("stop", &stop));
+    }
+    let body: MoveIn = body.read()?;
     let to = RouteId::new(&body.to).map_err(|e| Problem::value("to", &body.to, e.expected))?;
     if from == to {
         return Err(Problem::value("to", &body.to, "another route than the stop is on"));

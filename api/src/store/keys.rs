@@ -111,6 +111,16 @@ pub fn revoke(
     Ok(done > 0)
 }
 
+/// Keys of a tenant that are not revoked, by id.
+pub fn list(connection: &Connection, tenant: &TenantId) -> Result<Vec<StoredKey>, StoreError> {
+    let mut select = connection
+        .prepare("SELECT id FROM keys WHERE tenant = ?1 AND revoked_us IS NULL ORDER BY id")?;
+    let ids: Vec<String> = select
+        .query_map(params![tenant.as_str()], |row| row.get(0))?
+        .collect::<Result<_, rusqlite::Error>>()?;
+    ids.iter().filter_map(|id| by_id(connection, id).transpose()).collect()
+}
+
 /// Whether there is any key at all; the first start makes one.
 pub fn any(connection: &Connection) -> Result<bool, StoreError> {
     Ok(connection.query_row("SELECT EXISTS (SELECT 1 FROM keys)", [], |row| row.get(0))?)

@@ -1,11 +1,13 @@
-//! `milepost keys create`: a key for a program, printed once.
+//! `milepost keys create|list|revoke`: keys of programs; a new one is printed once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use api::store::Store;
-use api::store::keys::{Role, create};
+use anyhow::{Context, bail};
+use api::store::keys::{Role, create, list, revoke};
+use api::store::{Store, StoreError};
 use ingest::id::TenantId;
+use rusqlite::Connection;
+use serde_json::{Value, json};
 
 /// Keys of programs.
 #[derive(Debug, clap::Args)]
@@ -28,21 +30,68 @@ enum What {
         #[arg(long)]
         role: Role,
     },
+    /// Print a tenant's keys, without their secrets.
+    List {
+        /// Data directory of the installation.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Whose keys.
+        #[arg(long)]
+        tenant: String,
+    },
+    /// End a key, its sessions and its streams.
+    Revoke {
+        /// Data directory of the installation.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Whose key it is.
+        #[arg(long)]
+        tenant: String,
+        /// Its public part, as `list` prints it.
+        #[arg(long)]
+        id: String,
+    },
 }
 
-/// Runs it: prints `{"key": …}`.
+/// Runs it: `create` prints `{"key": …}`.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let What::Create { data, tenant, role } = args.what;
-    let tenant = TenantId::new(&tenant)?;
-    let store = Store::open(&data)?;
-    let now = crate::clock::now();
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let made = store.write(move |connection| create(connection, &tenant, role, now));
-    let key = runtime.block_on(made).context("make a key")?;
-    store.close();
-    #[expect(clippy::print_stdout, reason = "the command's answer")]
-    {
-        println!("{}", serde_json::json!({ "key": key }));
+    match args.what {
+        What::Create { data, tenant, role } => {
+            let (tenant, now) = (TenantId::new(&tenant)?, crate::clock::now());
+            let key = with(&data, move |connection| create(connection, &tenant, role, now))?;
+            print(&json!({ "key": key }));
+        }
+        What::List { data, tenant } => {
+            let tenant = TenantId::new(&tenant)?;
+            for key in with(&data, move |connection| list(connection, &tenant))? {
+                print(&json!({ "id": key.id, "role": key.role.name() }));
+            }
+        }
+        What::Revoke { data, tenant, id } => {
+            let (tenant, now) = (TenantId::new(&tenant)?, crate::clock::now());
+            let wanted = id.clone();
+            if !with(&data, move |connection| revoke(connection, &tenant, &wanted, now))? {
+                bail!("key `{id}` is none of this tenant's, expected an id that `list` prints");
+            }
+            print(&json!({ "revoked": id }));
+        }
     }
     Ok(())
+}
+
+/// Does something with the keys of an installation, running or not.
+fn with<T: Send + 'static>(
+    data: &Path,
+    work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+) -> anyhow::Result<T> {
+    let store = Store::open(data)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let done = runtime.block_on(store.write(work)).context("keys");
+    store.close();
+    done
+}
+
+#[expect(clippy::print_stdout, reason = "the command's answer")]
+fn print(json: &Value) {
+    println!("{json}");
 }

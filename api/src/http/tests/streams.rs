@@ -65,6 +65,9 @@ fn a_killed_client_goes_on_without_gap_or_double() {
     for vehicle in vehicles {
         world.say(vehicle, &[arrive(1)]);
     }
+    while world.api.as_ref().unwrap().app.live.vehicles() < vehicles.len() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let mut client = Client::open(&world, "?kinds=event", None);
     let mut seen = std::collections::BTreeMap::<String, Vec<u64>>::new();
     let mut last = None;
