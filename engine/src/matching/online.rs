@@ -382,8 +382,8 @@ impl Track {
             }
             let Some(index) = self.overdue() else { return };
             let Some(keep) = self.best().map(|b| self.ancestor(b, index)) else { return };
+            self.keep_descendants(index, keep);
             self.commit_to(road, (index, keep), scratch, out);
-            self.keep_descendants();
         }
     }
 
@@ -408,12 +408,12 @@ impl Track {
         cell
     }
 
-    /// After a forced commit: hypotheses of later columns that do not descend from the one kept
+    /// Before a forced commit: hypotheses of later columns that do not descend from the one kept
     /// are dropped, so that the path stays connected.
-    fn keep_descendants(&mut self) {
-        let mut kept: u16 = 1;
-        let mut start = usize::from(self.marks[0].cells);
-        let mut index = 1;
+    fn keep_descendants(&mut self, index: usize, keep: usize) {
+        let mut kept: u16 = 1 << keep;
+        let mut start = self.start_of(index + 1);
+        let mut index = index + 1;
         while index < self.marks.len() {
             let count = usize::from(self.marks[index].cells);
             let (mut now, mut write) = (0_u16, 0_usize);
