@@ -9,10 +9,12 @@ pub mod keys;
 pub mod log;
 pub mod map;
 pub mod matching;
+pub mod replay;
 pub mod resource;
 pub mod route;
 pub mod routes;
 pub mod simulate;
+pub mod state;
 pub mod topics;
 pub mod vehicles;
 
@@ -42,6 +44,10 @@ pub enum Command {
     Decode(decode::Args),
     /// Look into the log.
     Log(log::Args),
+    /// Step the inputs of a log again.
+    Replay(replay::Args),
+    /// Show what the engine holds of each vehicle.
+    State(state::Args),
     /// Drive a fleet in real or simulated time and score what was made of it.
     Simulate(Box<simulate::Args>),
     /// Makes or checks the topics on a Kafka cluster.
@@ -64,6 +70,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Backup(args) => backup::run(args),
         Command::Decode(args) => decode::run(&args),
         Command::Log(args) => log::run(args),
+        Command::Replay(args) => replay::run(&args),
+        Command::State(args) => state::run(args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Topics(args) => topics::run(args),
         Command::Match(args) => matching::run(&args),

@@ -153,7 +153,7 @@ impl Shard {
                 let fenced = matches!(error, LogError::Fenced(_));
                 self.retry.failed((self.clock)(), &error);
                 if fenced {
-                    self.void_all("another owner had taken over");
+                    self.fence();
                 }
             }
         }
@@ -190,7 +190,7 @@ impl Shard {
                 self.retry.failed(began, &error);
                 if matches!(error, LogError::Fenced(_)) {
                     // The next poll says what is ours still.
-                    self.void_all("another owner had taken over");
+                    self.fence();
                     return true;
                 }
                 return false;

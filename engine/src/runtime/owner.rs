@@ -22,6 +22,9 @@ const TICK_GRACE_S: f64 = 1.0;
 /// An append that has no answer after this, seconds, is made again.
 const APPEND_WITHIN_S: f64 = 15.0;
 
+/// The parts of the World are written again after this, seconds: topic `worlds` keeps 8 days.
+const RENEW_PARTS_S: f64 = 86_400.0;
+
 /// Something appended and not yet seen.
 struct Sent {
     appending: Option<Appending>,
@@ -86,6 +89,8 @@ impl Own {
 /// so that who finds it in partition 0 knows that it is everywhere.
 #[derive(Debug, Default)]
 pub(super) struct Succession {
+    /// When the parts were last written: the log keeps them only for days.
+    renewed_at: Option<Timestamp>,
     step: Option<(WorldRecord, Stage, Sent)>,
 }
 
@@ -153,8 +158,18 @@ impl Shard {
         let present = live.partition.record.as_ref();
         if self.succession.step.is_none() {
             let caught_up = live.partition.next >= live.own.reach || live.idle;
-            let Some(next) = self.origin.worlds.next(present).filter(|_| caught_up) else { return };
+            if !caught_up {
+                return;
+            }
+            let old = |at: Timestamp| now.seconds_since(at).abs() > RENEW_PARTS_S;
+            let renew = self.succession.renewed_at.is_none_or(old);
+            let next = self.origin.worlds.next(present);
+            if next.is_none() && !renew {
+                return;
+            }
             let sent = Sent::new(self.origin.log.append(self.origin.worlds.parts()), now);
+            self.succession.renewed_at = Some(now);
+            let Some(next) = next else { return };
             info!(number = next.number, map = next.map, "appending a world");
             self.succession.step = Some((next, Stage::Parts, sent));
         }

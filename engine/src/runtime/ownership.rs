@@ -91,6 +91,9 @@ impl Shard {
 
     pub(super) fn assigned(&mut self, partitions: &[u32]) {
         info!(?partitions, "partitions taken");
+        if self.draining {
+            return;
+        }
         for number in partitions {
             self.void(*number, "taken, being recovered", false);
         }
@@ -100,6 +103,12 @@ impl Shard {
     pub(super) fn void(&mut self, number: u32, reason: &str, dropped: bool) {
         let held = Held::Building { at: (self.clock)(), reason: reason.to_owned(), dropped };
         self.held.insert(number, held);
+    }
+
+    /// Somebody else may own all of it now.
+    pub(super) fn fence(&mut self) {
+        self.fenced = true;
+        self.void_all("another owner had taken over");
     }
 
     pub(super) fn void_all(&mut self, reason: &str) {

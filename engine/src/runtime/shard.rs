@@ -60,6 +60,10 @@ pub struct Shard {
     /// Records were dropped: go back to the committed offsets.
     pub(super) rewind: bool,
     pub(super) succession: Succession,
+    /// Another owner may have taken over: the next poll says what is ours.
+    pub(super) fenced: bool,
+    /// Partitions that come now are for others.
+    pub(super) draining: bool,
     measured_at: Timestamp,
     lag: i64,
 }
@@ -119,6 +123,8 @@ impl Shard {
             committed_at: now,
             rewind: false,
             succession: Succession::default(),
+            fenced: false,
+            draining: false,
             measured_at: now,
             lag: 0,
         })
@@ -147,7 +153,9 @@ impl Shard {
         if !self.settle() {
             return Ok(self.paused());
         }
-        self.build()?;
+        if !std::mem::take(&mut self.fenced) {
+            self.build()?;
+        }
         self.ask_worlds();
         if self.rewind && !self.go_back() {
             return Ok(self.paused());
@@ -171,7 +179,9 @@ impl Shard {
         if self.is_due() {
             self.commit();
         }
-        self.append_signs();
+        if !self.draining {
+            self.append_signs();
+        }
         self.measure();
         if self.retry.pause((self.clock)()).is_some() {
             return Ok(self.paused());
@@ -206,6 +216,7 @@ impl Shard {
     /// group. `within` bounds it, by the shard's clock.
     pub fn drain(&mut self, within: Duration) -> Result<(), EngineError> {
         let began = (self.clock)();
+        self.draining = true;
         let mut ends = BTreeMap::new();
         for number in self.held.keys() {
             ends.insert(*number, self.origin.log.bounds(Topic::Inputs, *number)?.end);
@@ -263,7 +274,7 @@ impl Shard {
             return self.gone(*partition, *wanted, *start);
         }
         if matches!(error, LogError::Fenced(_)) {
-            self.void_all("another owner had taken over");
+            self.fence();
         }
         self.retry.failed((self.clock)(), error);
         Ok(self.paused())
