@@ -39,6 +39,10 @@ impl Lag {
 pub(super) const BRIDGE_M: f64 = 3_000.0;
 /// Beyond this distance there is no bridge: the path breaks. Metres.
 const BREAK_M: f64 = 100_000.0;
+/// A way longer than so many straight lines and these metres was not driven: the path breaks.
+const DETOUR_FACTOR: f64 = 4.0;
+/// See `DETOUR_FACTOR`.
+const DETOUR_MOST_M: f64 = 2_000.0;
 /// No road vehicle moves faster, metres per second.
 const FASTEST_MPS: f64 = 70.0;
 /// This many doubted fixes that agree with each other are believed.
@@ -516,7 +520,9 @@ fn pass(
         (from, to),
         &mut scratch.path,
     );
-    let Some(metres) = metres else {
+    let straight = distance_m(road.point_at(from).0, road.point_at(to).0);
+    let likely = |m: &f64| *m <= DETOUR_FACTOR * straight + DETOUR_MOST_M;
+    let Some(metres) = metres.filter(likely) else {
         out.gap = true;
         let entered = end.time;
         out.committed.push(Passed { edge: to.edge, entered, from_m: to.offset_m, joined: false });

@@ -20,6 +20,12 @@ const RETURN_DETOUR_M: (f64, f64) = (60.0, 0.5);
 /// A return to the road is searched this far, metres by road beyond the straight line's double.
 const RETURN_REACH_M: f64 = 400.0;
 
+/// What a return beyond that counts as: dear, but nobody stays off the road for ever because a
+/// wrong branch was taken before.
+const UNREACHED_M: f64 = 3_000.0;
+/// Most that a way back costs.
+const RETURN_MOST: f64 = 20.0;
+
 /// Working memory of a step.
 #[derive(Debug, Default)]
 pub(super) struct Step {
@@ -206,9 +212,8 @@ impl Step {
         let limit = 2.0 * furthest + RETURN_REACH_M;
         router.reach(road, from.place, &routed.targets, limit, &mut routed.reached);
         for (k, reached) in routed.asked.iter().zip(&routed.reached) {
-            if let Some(r) = reached {
-                self.come_back_at(*k, (i, from, live), (seen, &candidates[*k]), r.metres);
-            }
+            let metres = reached.map_or(UNREACHED_M, |r| r.metres);
+            self.come_back_at(*k, (i, from, live), (seen, &candidates[*k]), metres);
         }
     }
 
@@ -221,7 +226,8 @@ impl Step {
     ) {
         let straight = crate::road::plane::distance_m(from.position, to.position);
         let excess = (metres - straight).max(0.0);
-        let cost = RETURN_COST + excess / (RETURN_DETOUR_M.0 + RETURN_DETOUR_M.1 * straight);
+        let detour = excess / (RETURN_DETOUR_M.0 + RETURN_DETOUR_M.1 * straight);
+        let cost = RETURN_COST + detour.min(RETURN_MOST);
         let same = to.edge == from.place.edge;
         let offset_m = if same { to.offset_m.max(from.place.offset_m) } else { to.offset_m };
         self.arrivals[k].offer(f64::from(live.score), f64::from(live.mass), cost, |a| {
