@@ -2,10 +2,12 @@
 //!
 //! [`ground`] knows where a van can go, [`shift`] plans one vehicle's route on it, [`motion`] is
 //! how a van gets along a path, and [`journey`] is the whole truth of one vehicle's day: where it
-//! is at every moment, when it reaches and leaves each stop, what goes wrong.
+//! is at every moment, when it reaches and leaves each stop, what goes wrong. [`alternative`] is
+//! what would have been.
 //!
 //! Everything is computed ahead, from the seed alone. Sending it is [`crate::tracker`]'s work.
 
+pub mod alternative;
 pub mod ground;
 pub mod journey;
 pub mod motion;

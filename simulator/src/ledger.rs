@@ -26,11 +26,22 @@ pub struct Entry {
     pub report: Report,
 }
 
+/// What is remembered of a fix that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// Number of its vehicle.
+    pub van: u32,
+    /// Its time, milliseconds since the epoch.
+    pub millis: i64,
+    /// Where, 1e-7 degrees: lng, lat.
+    pub at: (i32, i32),
+}
+
 /// The ledger of a simulation.
 pub struct Ledger {
     out: Option<Box<dyn Write + Send>>,
     line: String,
-    sent: BTreeMap<Pid, u32>,
+    sent: BTreeMap<Pid, Sent>,
     acked: BTreeSet<Pid>,
     failed: Option<io::Error>,
 }
@@ -51,7 +62,13 @@ impl Ledger {
 
     /// Before sending.
     pub fn sending(&mut self, van: (u32, &VehicleId), protocol: &str, entry: &Entry) {
-        self.sent.insert(entry.pid, van.0);
+        let fix = entry.report.fix.as_ref();
+        let sent = Sent {
+            van: van.0,
+            millis: entry.report.time.unwrap_or(entry.sent_at).millis(),
+            at: fix.map_or((0, 0), |fix| fix.position.to_e7()),
+        };
+        self.sent.insert(entry.pid, sent);
         self.write(van.1, protocol, (entry, None));
     }
 
@@ -62,8 +79,8 @@ impl Ledger {
         }
     }
 
-    /// Everything that was sent: identity and number of the vehicle.
-    pub fn sent(&self) -> &BTreeMap<Pid, u32> {
+    /// Everything that was sent, by its identity.
+    pub fn sent(&self) -> &BTreeMap<Pid, Sent> {
         &self.sent
     }
 

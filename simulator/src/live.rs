@@ -25,11 +25,12 @@ use tokio::task::LocalSet;
 use crate::drive::{Fleet, FleetError, FleetSettings, Van};
 use crate::faults::{Faults, Weather};
 use crate::ledger::Ledger;
-use crate::network::{Counts, Device, Ports, Shared, Timeline};
+use crate::network::{Counts, Device, Ports, Shared, Timeline, dial};
 use crate::noise::Receiver;
 use crate::score::{Score, Truth};
 use crate::tracker::{Speech, UnknownProtocol};
 use client::{ApiError, Client};
+pub use demo::{DemoSettings, demo_fleet};
 use watch::Watch;
 
 /// Time to register one vehicle, seconds, that the start is put off by.
@@ -196,7 +197,7 @@ pub fn run(mut settings: LiveSettings, progress: Progress<'_>) -> Result<LiveRun
         result.and_then(|result| watched.map(|()| result).map_err(LiveError::from))
     })?;
     progress("reading the tracks");
-    watch.tracks(&fleet, (settings.clock)().plus_seconds(60.0))?;
+    watch.tracks(&fleet, &ledger, (settings.clock)().plus_seconds(60.0))?;
     let end_s = (settings.clock)().seconds_since(fleet.start).min(seconds);
     let (road, interval_s) = (&*settings.road, settings.interval_s);
     let truth = Truth { road, fleet: &fleet, end_s, interval_s };
@@ -220,6 +221,7 @@ fn drive(
         road: Arc::clone(&settings.road),
         tenant: fleet.tenant.clone(),
         clock: Arc::clone(&settings.clock),
+        dial: dial::tcp(),
         interval_s: settings.interval_s,
         records_per_packet: settings.records_per_packet,
         ledger: RefCell::new(Ledger::new(settings.ledger.take())),

@@ -1,12 +1,13 @@
 //! What was said, held against what was true (contract §5).
 //!
-//! [`seen`] is what the system said, in seconds of the simulation; [`arrival`], [`eta`] and
-//! [`alert`] compare it with the fleet's journeys. Nothing here is known to the system that is
+//! [`seen`] is what the system said, in seconds of the simulation; [`arrival`], [`eta`],
+//! [`alert`] and [`reroute`] compare it with the fleet's journeys. Nothing here is known to the system that is
 //! scored, and nothing the system knows is asked of it twice.
 
 pub mod alert;
 pub mod arrival;
 pub mod eta;
+pub mod reroute;
 pub mod seen;
 
 use std::collections::BTreeMap;
@@ -27,8 +28,8 @@ pub struct Score {
     pub eta: Vec<eta::Bucket>,
     /// Exceptions by kind.
     pub alerts: BTreeMap<&'static str, alert::Alerts>,
-    /// Reroute proposals that were made.
-    pub reroutes: usize,
+    /// Reroute proposals and what they are worth when driven.
+    pub reroutes: reroute::Reroutes,
     /// Fixes that were sent.
     pub sent: usize,
     /// Fixes that were answered.
@@ -60,7 +61,7 @@ impl Score {
             arrivals: arrival::compare(truth, seen),
             eta: eta::compare(truth, seen),
             alerts: alert::compare(truth, seen),
-            reroutes: seen.proposals.len(),
+            reroutes: reroute::compare(truth, seen),
             sent: ledger.sent().len(),
             acked: ledger.acked().len(),
             lost: ledger.acked().iter().filter(|pid| count(pid) == 0).count(),

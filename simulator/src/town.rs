@@ -125,4 +125,4 @@ pub(crate) fn tags(pairs: &[(&'static str, &str)]) -> Tags {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -47,18 +47,13 @@ impl Speech {
     }
 }
 
-/// A packet as it is sent, and the reports the server will find in it, oldest first.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Packet {
-    /// The exact bytes.
-    pub bytes: Vec<u8>,
-    /// As the protocol can carry them.
-    pub reports: Vec<(Pid, Report)>,
-}
-
 /// One connection's conversation as the device holds it.
+///
+/// An encoder remembers what it has sent to understand the answers, so what is only read back
+/// goes through a second one.
 pub struct Conversation {
     encoder: Box<dyn Encode>,
+    shadow: Box<dyn Encode>,
     mirror: Box<dyn Decode>,
     scratch: Report,
     tenant: TenantId,
@@ -80,21 +75,31 @@ impl Conversation {
     ) -> (Self, Vec<u8>) {
         let mut encoder = speech.protocol.encoder(speech.transport, device);
         let mirror = speech.protocol.decoder(speech.transport, &Options::default());
+        let mut shadow = speech.protocol.encoder(speech.transport, device);
         let login = encoder.login();
         let scratch = Report::of(device.clone());
-        let mut conversation = Self { encoder, mirror, scratch, tenant: tenant.clone() };
-        conversation.mirror.feed(&login, now);
+        let tenant = tenant.clone();
+        let same = shadow.login();
+        let mut conversation = Self { encoder, shadow, mirror, scratch, tenant };
+        conversation.mirror.feed(&same, now);
         conversation.read(now, &mut Vec::new());
         (conversation, login)
     }
 
-    /// One packet of reports, at most [`Conversation::records_max`], oldest first.
-    pub fn packet(&mut self, reports: &[Report], now: Timestamp) -> Packet {
-        let bytes = self.encoder.packet(reports);
+    /// What the server will read of a packet of these reports, oldest first: identities, and
+    /// values as the protocol can carry them.
+    pub fn read_back(&mut self, reports: &[Report], now: Timestamp) -> Vec<(Pid, Report)> {
+        let bytes = self.shadow.packet(reports);
         self.mirror.feed(&bytes, now);
         let mut read = Vec::with_capacity(reports.len());
         self.read(now, &mut read);
-        Packet { bytes, reports: read }
+        read
+    }
+
+    /// One packet of reports to be sent now, at most [`Conversation::records_max`], oldest first.
+    /// A packet that is sent again is made again.
+    pub fn packet(&mut self, reports: &[Report]) -> Vec<u8> {
+        self.encoder.packet(reports)
     }
 
     /// Bytes from the server; appends what they say.
@@ -191,9 +196,8 @@ mod tests {
             let mut recorded = Vec::new();
             let per = device_side.records_max().min(2);
             for chunk in reports(&device, now).chunks(per) {
-                let packet = device_side.packet(chunk, now);
-                bytes.extend_from_slice(&packet.bytes);
-                recorded.extend(packet.reports);
+                recorded.extend(device_side.read_back(chunk, now));
+                bytes.extend(device_side.packet(chunk));
             }
             assert_eq!(recorded.len(), 5, "{}", protocol.name());
             assert_eq!(served(speech, &tenant, &bytes, now), recorded, "{}", protocol.name());

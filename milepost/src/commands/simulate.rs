@@ -8,16 +8,26 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, bail};
+use engine::alert::Policy;
+use engine::eta::EtaModel;
 use engine::road::Road;
 use ingest::id::TenantId;
+use ingest::log::{Log, MemoryLog};
+use ingest::time::Timestamp;
 use simulator::drive::journey::Rates;
-use simulator::drive::{FleetSettings, JamPlace};
+use simulator::drive::{Fleet, FleetSettings, JamPlace};
 use simulator::faults::Faults;
+use simulator::in_process::{InProcessSettings, VirtualClock, in_process};
 use simulator::live::{self, LiveSettings};
 use simulator::score::Score;
 
 use crate::clock;
+use crate::log::disk::{self, DiskLog};
 
+/// When an in-process day begins: 2026-11-20T08:00:00Z, a Friday morning.
+const DAY_S: i64 = 1_795_161_600;
+/// Partitions of a log in memory, as many as a disk log has.
+const PARTITIONS: u32 = 16;
 /// Bytes of the ledger kept before they are written.
 const LEDGER_BUFFER: usize = 1024 * 1024;
 
@@ -81,6 +91,9 @@ pub struct Args {
     /// Keep the log of an in-process run here
     #[arg(long, requires = "in_process")]
     data: Option<PathBuf>,
+    /// When the day of an in-process run begins, RFC 3339; its UTC hour sets the traffic
+    #[arg(long, requires = "in_process", value_name = "TIME")]
+    start: Option<String>,
     /// Only write the synthetic town of the seed
     #[arg(long, value_name = "OUT.osm.pbf")]
     town: Option<PathBuf>,
@@ -124,15 +137,53 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         rates: if args.no_deviations { Rates::NONE } else { Rates::default() },
         jam: args.jam,
     };
-    let score = if args.in_process {
-        bail!("--in-process is not there yet")
+    let (score, fleet) = if args.in_process {
+        run_in_process(args, Arc::clone(&road), fleet)?
     } else {
-        run_live(args, road, fleet)?
+        run_live(args, Arc::clone(&road), fleet)?
     };
+    if let Some(path) = &args.trace {
+        let what = || format!("write trace `{}`", path.display());
+        let mut out = BufWriter::new(File::create(path).with_context(what)?);
+        let span = (args.seed, args.interval, (args.minutes * 60.0) as u32);
+        simulator::trace::write(&mut out, &road, &fleet, span).with_context(what)?;
+    }
     print(&score, args.score.as_deref())
 }
 
-fn run_live(args: &Args, road: Arc<Road>, fleet: FleetSettings) -> anyhow::Result<Score> {
+fn run_in_process(
+    args: &Args,
+    road: Arc<Road>,
+    mut fleet: FleetSettings,
+) -> anyhow::Result<(Score, Fleet)> {
+    // A morning of the day: the hour sets the traffic, and a fixed one makes runs repeatable.
+    fleet.start = match &args.start {
+        Some(start) => Timestamp::parse(start)?,
+        None => Timestamp::from_seconds(DAY_S),
+    };
+    let clock = VirtualClock::new(fleet.start);
+    let log: Arc<dyn Log> = match &args.data {
+        Some(dir) => Arc::new(
+            DiskLog::open(dir, disk::Settings::of(dir), clock.clock())
+                .with_context(|| format!("open log in `{}`", dir.display()))?,
+        ),
+        None => Arc::new(MemoryLog::new(PARTITIONS, clock.clock())),
+    };
+    let settings = InProcessSettings {
+        road,
+        fleet,
+        interval_s: args.interval,
+        records_per_packet: args.records_per_packet as usize,
+        faults: args.faults,
+        ledger: ledger(args.ledger.as_deref())?,
+        model: EtaModel::default(),
+        policy: Policy::default(),
+    };
+    let run = in_process(settings, &log, &clock, &|line| eprintln!("simulate: {line}"))?;
+    Ok((run.score, run.fleet))
+}
+
+fn run_live(args: &Args, road: Arc<Road>, fleet: FleetSettings) -> anyhow::Result<(Score, Fleet)> {
     let (Some(ports), Some(api)) = (&args.ports, &args.api) else {
         bail!("--ports and --api are missing")
     };
@@ -152,7 +203,7 @@ fn run_live(args: &Args, road: Arc<Road>, fleet: FleetSettings) -> anyhow::Resul
     };
     let run = live::run(settings, &|line| eprintln!("simulate: {line}"))?;
     eprintln!("simulate: network {:?}", run.counts);
-    Ok(run.score)
+    Ok((run.score, run.fleet))
 }
 
 fn ledger(path: Option<&Path>) -> anyhow::Result<Option<Box<dyn Write + Send>>> {

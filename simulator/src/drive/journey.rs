@@ -117,6 +117,15 @@ pub struct Journey {
 }
 
 impl Journey {
+    /// Stands at a place from a moment on.
+    pub fn starting(road: &Road, place: Place, at_s: f64) -> Self {
+        let mut journey = Self::default();
+        journey.push_edge(road, place.edge);
+        let along_m = place.offset_m;
+        journey.knots.push(Knot { at_s, along_m, mps: 0.0, accel: 0.0 });
+        journey
+    }
+
     /// Where it is. Before the first moment it stands at the depot, after the last one too.
     pub fn at(&self, road: &Road, at_s: f64) -> Moment {
         let (along_m, mps) = self.motion(at_s);
@@ -211,10 +220,7 @@ pub struct Driver<'a> {
 impl Driver<'_> {
     /// The journey of a shift, to its end and back to the depot.
     pub fn drive(&mut self, shift: &Shift, rates: &Rates) -> Journey {
-        let mut journey = Journey::default();
-        journey.push_edge(self.road, shift.depot.edge);
-        let along_m = shift.depot.offset_m;
-        journey.knots.push(Knot { at_s: 0.0, along_m, mps: 0.0, accel: 0.0 });
+        let mut journey = Journey::starting(self.road, shift.depot, 0.0);
         let driver = self.chance.log_normal(1.0, DRIVER_SD);
         let (mut now, mut from) = (shift.departs_s, shift.depot);
         for (k, visit) in shift.visits.iter().enumerate() {
@@ -250,7 +256,13 @@ impl Driver<'_> {
     }
 
     /// Along a path that begins on the journey's last edge, to a place on its own last edge.
-    fn drive_path(&mut self, journey: &mut Journey, path: &[EdgeId], to: Place, at_s: f64) -> f64 {
+    pub(super) fn drive_path(
+        &mut self,
+        journey: &mut Journey,
+        path: &[EdgeId],
+        to: Place,
+        at_s: f64,
+    ) -> f64 {
         for edge in path.iter().skip(1) {
             journey.push_edge(self.road, *edge);
         }

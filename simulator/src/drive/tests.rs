@@ -139,3 +139,26 @@ fn what_goes_wrong_is_known() {
     }
     assert_eq!(counts.len(), 3, "{counts:?}");
 }
+
+#[test]
+fn the_planner_knows_his_town() {
+    let road = crate::town::tests::imported(1);
+    let settings = FleetSettings { rates: Rates::NONE, ..settings(30, 480.0) };
+    let fleet = Fleet::new(&road, &settings).expect("a fleet");
+    let (mut free, mut driven, mut planned, mut served) = (0.0, 0.0, 0.0, 0.0);
+    for van in &fleet.vans {
+        let (mut from, mut left) = (van.shift.depot.offset_m, van.shift.departs_s);
+        for (visit, real) in van.shift.visits.iter().zip(&van.journey.visits) {
+            free += van.journey.free_between(&road, from, real.along_m);
+            driven += real.arrived_s - left;
+            planned += visit.service_s;
+            served += real.departed_s - real.service_s;
+            (from, left) = (real.along_m, real.departed_s);
+        }
+    }
+    let (travel, service) = (driven / free, served / planned);
+    assert!((travel / shift::PLANNED_TRAVEL - 1.0).abs() < 0.08, "travel {travel}");
+    assert!((service / shift::PLANNED_SERVICE - 1.0).abs() < 0.08, "service {service}");
+    let (late, all) = promises(&fleet);
+    assert!(late * 33 < all, "{late} of {all} promises broken on a calm day");
+}

@@ -86,7 +86,8 @@ impl Client {
     /// Reads a resource below `/v1` as it is.
     pub fn get_text(&self, path: &str) -> Result<String, ApiError> {
         self.again("GET", path, |url| {
-            let mut request = self.agent.get(url);
+            let accept = "application/x-ndjson, application/json;q=0.9";
+            let mut request = self.agent.get(url).header("accept", accept);
             if let Some(key) = &self.key {
                 request = request.header("authorization", format!("Bearer {key}"));
             }

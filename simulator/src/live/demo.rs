@@ -21,7 +21,7 @@ use crate::drive::shift::{Planner, Shift};
 use crate::drive::{Fleet, FleetSettings, Van};
 use crate::faults::Faults;
 use crate::ledger::Ledger;
-use crate::network::{Counts, Device, Ports, Shared, Timeline};
+use crate::network::{Counts, Device, Ports, Shared, Timeline, dial};
 
 /// Minutes that a route is planned for.
 const ROUTE_MINUTES: f64 = 90.0;
@@ -97,6 +97,7 @@ pub fn demo_fleet(settings: DemoSettings) -> Result<(), LiveError> {
         road: Arc::clone(&settings.road),
         tenant: settings.tenant.clone(),
         clock: Arc::clone(&settings.clock),
+        dial: dial::tcp(),
         interval_s: settings.interval_s,
         records_per_packet: 1,
         ledger: RefCell::new(Ledger::new(None)),

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::client::{ApiError, Client};
 use crate::drive::Fleet;
+use crate::ledger::Ledger;
 use crate::score::Seen;
 use crate::score::seen::{Prediction, Proposed, Raised, SeenArrival};
 
@@ -59,7 +60,7 @@ impl Watch {
         for _ in 0..PAGES_MAX {
             let path = match &self.cursor {
                 Some(cursor) => format!("/events?limit={PAGE}&after={cursor}"),
-                None => format!("/events?limit={PAGE}"),
+                None => format!("/events?limit={PAGE}&from={}", self.start.plus_seconds(-600.0)),
             };
             let page = self.client.get(&path)?;
             let events = page["events"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -129,68 +130,48 @@ impl Watch {
         Ok(())
     }
 
-    /// Counts the fixes in the tracks of all vehicles, by their identity.
-    pub fn tracks(&mut self, fleet: &Fleet, until: Timestamp) -> Result<(), ApiError> {
+    /// Counts the fixes in the tracks of all vehicles: a point is the fix that was sent with this
+    /// time and place.
+    pub fn tracks(
+        &mut self,
+        fleet: &Fleet,
+        ledger: &Ledger,
+        until: Timestamp,
+    ) -> Result<(), ApiError> {
+        let mut sent: BTreeMap<u32, BTreeMap<Point, Pid>> = BTreeMap::new();
+        for (pid, fix) in ledger.sent() {
+            let point = (fix.millis, fix.at.0, fix.at.1);
+            sent.entry(fix.van).or_default().insert(point, *pid);
+        }
+        let from = fleet.start.plus_seconds(-120.0);
         for van in &fleet.vans {
-            let from = fleet.start.plus_seconds(-120.0);
-            let mut after: Option<String> = None;
-            loop {
-                let mut path =
-                    format!("/vehicles/{}/track?from={from}&to={until}&limit={PAGE}", van.vehicle);
-                if let Some(after) = &after {
-                    path.push_str("&after=");
-                    path.push_str(after);
-                }
-                let text = self.client.get_text(&path)?;
-                let (pids, next) = pids_of(&text);
-                for pid in &pids {
-                    self.seen.position(*pid);
-                }
-                if next.is_none() || next == after {
-                    break;
-                }
-                after = next;
+            let Some(sent) = sent.get(&van.number) else { continue };
+            let path = format!("/vehicles/{}/track?from={from}&to={until}", van.vehicle);
+            let text = self.client.get_text(&path)?;
+            for pid in points_of(&text).iter().filter_map(|point| sent.get(point)) {
+                self.seen.position(*pid);
             }
         }
         Ok(())
     }
 }
 
-/// The identities in a track, whatever its form: each `"pid"` of JSON or JSON lines; and the
-/// cursor of the next page.
-fn pids_of(text: &str) -> (Vec<Pid>, Option<String>) {
-    let documents = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    let (mut pids, mut next) = (Vec::new(), None);
-    for document in documents.map_while(Result::ok) {
-        collect(&document, &mut pids);
-        if let Some(cursor) = document["next"].as_str() {
-            next = Some(cursor.to_owned());
-        }
-    }
-    (pids, next)
+/// Time in milliseconds, lng and lat in 1e-7 degrees.
+type Point = (i64, i32, i32);
+
+/// The fixes of a track, as JSON lines.
+fn points_of(text: &str) -> Vec<Point> {
+    let point = |line: &str| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        let millis = Timestamp::parse(line["time"].as_str()?).ok()?.millis();
+        let (lng, lat) = e7(line["lng"].as_f64()?, line["lat"].as_f64()?);
+        Some((millis, lng, lat))
+    };
+    text.lines().filter_map(point).collect()
 }
 
-fn collect(value: &Value, pids: &mut Vec<Pid>) {
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                match value {
-                    Value::String(text) if name == "pid" => {
-                        pids.extend(u128::from_str_radix(text, 16).map(Pid));
-                    }
-                    Value::Array(texts) if name == "pids" => {
-                        let texts = texts.iter().filter_map(Value::as_str);
-                        pids.extend(
-                            texts.filter_map(|t| u128::from_str_radix(t, 16).ok().map(Pid)),
-                        );
-                    }
-                    other => collect(other, pids),
-                }
-            }
-        }
-        Value::Array(values) => values.iter().for_each(|value| collect(value, pids)),
-        _ => {}
-    }
+fn e7(lng: f64, lat: f64) -> (i32, i32) {
+    ((lng * 1e7).round_ties_even() as i32, (lat * 1e7).round_ties_even() as i32)
 }
 
 #[cfg(test)]
@@ -198,10 +179,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn identities_are_found_in_any_form() {
-        let lines =
-            "{\"pid\":\"0a\"}\n{\"fixes\":[{\"pid\":\"0b\"},{\"pid\":\"0a\"}],\"next\":\"7\"}";
-        let (pids, next) = pids_of(lines);
-        assert_eq!((pids, next), (vec![Pid(10), Pid(11), Pid(10)], Some("7".into())));
+    fn fixes_of_a_track_are_read() {
+        let lines = "{\"time\":\"1970-01-01T00:00:01.500Z\",\"lat\":2.5,\"lng\":-1.25,\
+                     \"matched\":{\"lat\":2,\"lng\":-1}}\n{\"other\":7}\n";
+        assert_eq!(points_of(lines), vec![(1_500, -12_500_000, 25_000_000)]);
     }
 }
