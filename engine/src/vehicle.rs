@@ -3,7 +3,7 @@
 //! In the order of a fix's way through it: `device` (whose fix it is, where it is) with `source`
 //! (which device is followed), `motion` (halts), `presence` (arrived, departed), `journey` and
 //! `way` (progress along the road), `forecast` (arrivals) and `tell` (what is said of them);
-//! `planning` and `plan` take plans and actions, `timer` wakes, `state` is all that is kept and
+//! `reroute` proposes; `planning` and `plan` take plans and actions, `timer` wakes, `state` is all that is kept and
 //! `private` its bytes.
 
 mod device;
@@ -14,6 +14,7 @@ mod plan;
 mod planning;
 mod presence;
 mod private;
+mod reroute;
 mod source;
 mod state;
 mod tell;

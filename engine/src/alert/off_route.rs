@@ -9,11 +9,16 @@ use ingest::time::Timestamp;
 use super::{Policy, Turn};
 
 /// More than this was driven for nothing: off route, seconds at free flow.
-const WASTED_S: f64 = 30.0;
+const WASTED_S: f64 = 35.0;
 /// No more than this: another quick way.
-const HARMLESS_S: f64 = 15.0;
-/// Following one way for this long means that the driver has settled on it, seconds.
+const HARMLESS_S: f64 = 30.0;
+/// Somebody who drives away keeps to an expected way from one junction to the next. He has settled
+/// on one when he has followed it for this long, seconds: before…
 const SETTLED_S: f64 = 20.0;
+/// …and after it was said that he is off route; …
+const SETTLED_AGAIN_S: f64 = 60.0;
+/// …and when it has brought him nearer by this much, seconds at free flow.
+const NEARER_S: f64 = 40.0;
 
 /// One vehicle on its way to its next stop.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -70,9 +75,10 @@ impl OffRoute {
         let left = self.left.as_ref()?;
         let wasted = left.driven_s + to_drive_s - left.to_drive_s;
         let nearer = left.strayed_to_drive_s - to_drive_s;
-        let settled = now.seconds_since(left.strayed_at) >= SETTLED_S && nearer > 0.0;
+        let kept_s = now.seconds_since(left.strayed_at);
+        let settled = kept_s >= SETTLED_S && nearer >= NEARER_S;
         if self.raised {
-            return settled.then(|| {
+            return (kept_s >= SETTLED_AGAIN_S && nearer >= NEARER_S).then(|| {
                 *self = Self::default();
                 Turn::Clear
             });
@@ -129,6 +135,6 @@ mod tests {
 
     #[test]
     fn driving_away_is_one_until_the_driver_turns_round() {
-        check(&[(60, 1.0), (100, -1.0)], "30 Raise, 80 Clear");
+        check(&[(60, 1.0), (100, -1.0)], "30 Raise, 120 Clear");
     }
 }

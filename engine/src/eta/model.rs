@@ -35,7 +35,7 @@ impl Default for EtaModel {
             travel_ratio: 1.4,
             travel_common_sd: 0.15,
             travel_km_sd: 0.25,
-            travel_weight_s: 900.0,
+            travel_weight_s: 600.0,
             service_ratio: 1.1,
             service_common_sd: 0.15,
             service_sd: 0.6,

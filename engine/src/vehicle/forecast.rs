@@ -5,7 +5,9 @@ use ingest::time::Timestamp;
 use crate::eta::Ledger;
 use crate::eta::dwell::planned_s;
 use crate::eta::predict::{Ahead, Arrival, Basis, Doing, predict};
+use crate::eta::travel::Driving;
 use crate::model::StopState;
+use crate::road::plane::distance_m;
 
 use super::journey::straight;
 use super::state::Step;
@@ -51,7 +53,11 @@ impl Step<'_> {
         self.watch_windows(anchor, &arrivals);
         self.state.journey.predicted_at = Some(anchor);
         let open = !arrivals.is_empty();
+        let leaves_s = arrivals.first().map_or(0.0, |a| a.parts.here + a.parts.waiting);
         self.scratch.arrivals = arrivals;
+        if occasion == Occasion::Progress && silent_s <= 0.0 {
+            self.reroute(anchor, leaves_s);
+        }
         self.look_again(open, silent_s);
     }
 
@@ -94,6 +100,11 @@ impl Step<'_> {
         ahead.clear();
         let Some(plan) = self.state.plans.active() else { return arrivals };
         let journey = &self.state.journey;
+        let slow = self.state.driving.slow.map(|s| s.middle);
+        let mut from = journey.at.map_or_else(
+            || self.state.motion.last.map_or(plan.route.depot, |l| l.position),
+            |at| at.middle,
+        );
         for i in plan.open() {
             let (stop, leg) = (&plan.route.stops[i], plan.visits[i].leg);
             let mut drive = leg.map(|l| l.drive).unwrap_or_default();
@@ -103,7 +114,13 @@ impl Step<'_> {
                 drive = way.unwrap_or_else(|| straight(here, stop.position));
             }
             let opens_s = stop.window.map_or(-1.0, |w| w.from.seconds_since(anchor));
-            ahead.push(Ahead { drive, service_s: stop.service_s, opens_s });
+            let in_area = slow.map_or(0.0, |middle| {
+                let half =
+                    f64::midpoint(distance_m(middle, from), distance_m(middle, stop.position));
+                Driving::share_in_area(half)
+            });
+            from = stop.position;
+            ahead.push(Ahead { drive, service_s: stop.service_s, in_area, opens_s });
         }
         let basis = Basis {
             model: &self.world.model,

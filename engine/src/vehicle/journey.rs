@@ -29,6 +29,8 @@ const LEGS_PER_STEP_MAX: usize = 48;
 const ESTIMATED: u32 = u32::MAX;
 /// Within this of the depot a vehicle has not left it yet, metres.
 pub(super) const DEPOT_M: f64 = 150.0;
+/// Within this of the next stop nobody is off route, metres.
+const NEAR_M: f64 = 200.0;
 /// So many fixes in a row beside the path mean that it has been left.
 const ASTRAY_FIXES: u32 = 2;
 /// Standing longer than this, seconds, is a break, not traffic.
@@ -68,25 +70,40 @@ impl Step<'_> {
         let covered = self.follow(seen, moved);
         self.account(moved.seconds, covered);
         let Some(way) = &self.state.journey.way else { return };
+        let to_drive_s = way.left.free_s;
         self.state.off_route.drove(moved.metres, covered);
-        let turn = self.state.off_route.look(&self.world.policy, way.left.free_s, seen.time);
+        if self.is_near_next(seen.position) {
+            return;
+        }
+        let turn = self.state.off_route.look(&self.world.policy, to_drive_s, seen.time);
         match turn {
             Some(Turn::Raise) => {
                 self.event(EventKind::OffRoute, self.now);
                 self.state.journey.predicted_at = None;
             }
-            Some(Turn::Clear) => self.event(EventKind::BackOnRoute, self.now),
+            Some(Turn::Clear) => {
+                self.event(EventKind::BackOnRoute, self.now);
+                self.void_path_proposal();
+            }
             None => {}
         }
+    }
+
+    /// So near to the next stop that any way there will do.
+    fn is_near_next(&self, here: Position) -> bool {
+        let plan = self.state.plans.active();
+        let next = plan.and_then(|p| p.route.stops.get(p.open().next()?));
+        next.is_some_and(|s| distance_m(s.position, here) <= NEAR_M)
     }
 
     /// Follows the path to the next stop, or finds one; how many free-flow seconds of road the
     /// vehicle has covered since the fix before.
     fn follow(&mut self, seen: &Seen, moved: &Moved) -> f64 {
-        let unknown = moved.seconds / self.state.driving.ratio(&self.world.model);
-        let Some(place) = self.state.place else {
-            return if self.state.motion.halt.is_some() { 0.0 } else { unknown };
+        let unknown = match self.state.motion.halt {
+            Some(_) => 0.0,
+            None => moved.seconds / self.state.driving.ratio(&self.world.model),
         };
+        let Some(place) = self.state.place else { return unknown };
         let road = &*self.world.road;
         let journey = &mut self.state.journey;
         if let Some(way) = &mut journey.way {
@@ -95,6 +112,7 @@ impl Step<'_> {
                 let covered = before - way.left.free_s;
                 journey.astray = 0;
                 journey.on_way_at = Some(seen.time);
+                journey.on_way = Some(place);
                 return covered;
             }
             journey.astray += 1;
@@ -106,8 +124,16 @@ impl Step<'_> {
         self.find_way(place);
         let journey = &mut self.state.journey;
         journey.astray = 0;
-        if let (Some(since), Some(before), Some(way)) = (since, before, &journey.way) {
-            self.state.off_route.stray(seen.time, since, before, way.left.free_s);
+        let (on_way, best) = (journey.on_way, journey.way.as_ref().map(|w| w.left.free_s));
+        if let (Some(since), Some(before), Some(best)) = (since, before, best) {
+            let allowed = match (self.state.off_route.left, on_way) {
+                (None, Some(left)) => {
+                    self.state.journey.on_way_left = on_way;
+                    self.farther_side(left).max(before)
+                }
+                _ => before,
+            };
+            self.state.off_route.stray(seen.time, since, allowed, best);
         }
         self.state.journey.on_way_at = Some(seen.time);
         unknown
@@ -117,12 +143,32 @@ impl Step<'_> {
     pub(super) fn find_way(&mut self, from: Place) {
         self.legs();
         let plan = self.state.plans.active();
-        let to = plan.and_then(|p| p.visits[p.open().next()?].leg?.to);
-        self.state.journey.way = to.and_then(|to| {
-            let path = self.scratch.router.route(&self.world.road, from, to, Profile::Van)?;
-            let whole = Stretch { free_s: path.seconds, metres: path.metres };
-            Some(Way::new(path.edges, to, whole))
-        });
+        let leg = plan.and_then(|p| p.visits[p.open().next()?].leg);
+        let kerbs = leg.map_or([None; 2], |l| [l.to, l.or_to]);
+        let mut best: Option<Way> = None;
+        for to in kerbs.into_iter().flatten() {
+            let path = self.scratch.router.route(&self.world.road, from, to, Profile::Van);
+            if let Some(path) = path
+                && best.as_ref().is_none_or(|b| path.seconds < b.left.free_s)
+            {
+                let whole = Stretch { free_s: path.seconds, metres: path.metres };
+                best = Some(Way::new(path.edges, to, whole));
+            }
+        }
+        self.state.journey.way = best;
+    }
+
+    /// Seconds at free flow to the side of the next stop's street that takes longer to reach: a
+    /// driver who comes from there is on a quick way too.
+    fn farther_side(&mut self, from: Place) -> f64 {
+        let plan = self.state.plans.active();
+        let leg = plan.and_then(|p| p.visits[p.open().next()?].leg);
+        let kerbs = leg.map_or([None; 2], |l| [l.to, l.or_to]);
+        let (road, router) = (&*self.world.road, &mut self.scratch.router);
+        let paths = kerbs.into_iter().flatten();
+        let seconds =
+            paths.filter_map(|to| Some(router.route(road, from, to, Profile::Van)?.seconds));
+        seconds.fold(0.0, f64::max)
     }
 
     /// Books the time since the fix before.
@@ -144,7 +190,11 @@ impl Step<'_> {
         journey.spent.driven_free += covered;
         if seconds <= UNSEEN_S {
             let lost = seconds - covered * self.state.driving.ratio(&self.world.model);
-            self.state.driving.saw(pending + seconds, covered);
+            let Some(here) = self.state.motion.last.map(|l| l.position) else { return };
+            let apart_m = self.state.driving.slow.map(|s| distance_m(s.middle, here));
+            let model = &*self.world.model;
+            let driven = (pending + seconds, covered);
+            self.state.driving.saw(model, driven, here, apart_m.unwrap_or(f64::INFINITY));
             self.slow_street(seconds, pending + lost);
         }
     }
@@ -200,7 +250,7 @@ impl Step<'_> {
     /// The drive to stop `i` from another stop or the depot.
     fn leg(&mut self, from: Option<u32>, i: usize, exact: bool) -> Leg {
         let Some(plan) = self.state.plans.active() else {
-            return Leg { from, to: None, drive: Stretch::default() };
+            return Leg { from, to: None, or_to: None, drive: Stretch::default() };
         };
         let door = plan.route.stops[i].position;
         let before = from.and_then(|f| plan.route.stops.get(f as usize));
@@ -208,11 +258,11 @@ impl Step<'_> {
         let kerb = from.and_then(|f| plan.visits.get(f as usize)?.leg?.to);
         let straight = straight(start, door);
         if !exact {
-            return Leg { from: Some(ESTIMATED), to: None, drive: straight };
+            return Leg { from: Some(ESTIMATED), to: None, or_to: None, drive: straight };
         }
         let [first, second] = self.places(door);
         let Some(start) = kerb.or_else(|| self.places(start)[0]) else {
-            return Leg { from, to: first, drive: straight };
+            return Leg { from, to: first, or_to: second, drive: straight };
         };
         let mut best: Option<(Place, Stretch)> = None;
         for to in [first, second].into_iter().flatten() {
@@ -224,7 +274,8 @@ impl Step<'_> {
             }
         }
         let (to, drive) = best.map_or((first, straight), |(to, drive)| (Some(to), drive));
-        Leg { from, to, drive }
+        let or_to = if to == first { second } else { first };
+        Leg { from, to, or_to, drive }
     }
 
     /// Where on the road one stops for a door: the nearest street, each of its directions.

@@ -10,7 +10,7 @@ use ingest::units::Position;
 use crate::road::plane::distance_m;
 
 /// Up to this speed a vehicle stands, m/s: receivers at rest report up to half a metre a second.
-const STILL_MPS: f64 = 0.8;
+const STILL_MPS: f64 = 0.6;
 /// The same for a speed made of two positions, whose noise is larger.
 const STILL_DERIVED_MPS: f64 = 1.0;
 /// Positions a speed is made of lie at least so far apart in time, seconds.

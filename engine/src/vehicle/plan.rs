@@ -60,6 +60,8 @@ pub(super) struct Leg {
     pub(super) from: Option<u32>,
     /// Where on the road it ends; `None` off every road.
     pub(super) to: Option<Place>,
+    /// The same in the other direction of the street.
+    pub(super) or_to: Option<Place>,
     /// What it takes.
     pub(super) drive: Stretch,
 }

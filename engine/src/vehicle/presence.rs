@@ -12,19 +12,25 @@ use crate::alert::Turn;
 use crate::eta::dwell::planned_s;
 use crate::model::{Event, EventKind, StopState};
 use crate::road::plane::distance_m;
+use crate::road::{Near, Road};
 
 use super::motion::{Halt, Moved, Seen};
-use super::plan::Plan;
 use super::state::{AtStop, Step};
 
-/// Right at the door, metres; farther away up to the policy's `arrive_m`.
-const DOOR_M: f64 = 25.0;
-/// How long a halt must last to be a visit, seconds: of the next stop at the door, near it; of
-/// another stop at its door, near it.
-const NEXT_AT_DOOR_S: f64 = 10.0;
-const NEXT_NEAR_S: f64 = 20.0;
-const OTHER_AT_DOOR_S: f64 = 30.0;
-const OTHER_NEAR_S: f64 = 60.0;
+/// Right at the door, beside it, and farther away up to the policy's `arrive_m`: metres.
+const DOOR_M: [f64; 2] = [15.0, 30.0];
+/// How long a halt must last to be a visit of an expected stop (the first open one, and the one
+/// after the last visit), seconds, at each of the three.
+/// One in eight stands at a light for more than 20 s, one in sixty for more than 40 s.
+const NEXT_S: [f64; 3] = [12.0, 25.0, 45.0];
+/// The same for another stop.
+const OTHER_S: [f64; 3] = [30.0, 60.0, 120.0];
+/// A shorter halt at the door of the next stop, seconds, was a visit after all if the vehicle
+/// then goes on without another one.
+const BRIEF_S: f64 = 6.0;
+/// Streets near a door where one may stand for it, metres, and how many are looked at.
+const KERB_M: f64 = 30.0;
+const KERBS_MAX: usize = 8;
 /// Of two stops nearby the next one is meant, unless the other is nearer by this much, metres.
 const NEXT_BONUS_M: f64 = 15.0;
 /// Farther from where it stood than this it is on its way, metres; nearer, it manoeuvres.
@@ -49,15 +55,41 @@ impl Step<'_> {
             // Only now it is certain how long it stood.
             self.arrive(stop, halt.since, halt.middle, None);
             self.depart(halt.last);
+        } else {
+            self.brief(seen, moved);
+        }
+    }
+
+    /// A halt too short to be told from a light: once the vehicle has gone on past the door, it
+    /// was the visit.
+    fn brief(&mut self, seen: &Seen, moved: &Moved) {
+        if let Some(halt) = moved.ended.filter(|h| h.seconds() >= BRIEF_S)
+            && let Some((stop, distance)) = self.nearest(halt.middle)
+            && self.is_expected(stop)
+            && distance <= DOOR_M[1]
+        {
+            self.state.journey.brief = Some((stop, halt));
+        }
+        let Some((stop, halt)) = self.state.journey.brief else { return };
+        let Some(plan) = self.state.plans.active() else { return };
+        if !plan.is_open(stop) || self.state.motion.halt.is_some() {
+            return;
+        }
+        let away = distance_m(plan.route.stops[stop].position, seen.position);
+        let ahead = self.state.journey.way.as_ref().map_or(f64::INFINITY, |w| w.left.metres);
+        // Before the door it is still on the path to it, and near its end.
+        let passed = self.state.journey.astray > 0 || ahead > 2.0 * away;
+        if away > self.world.policy.depart_m && passed {
+            self.arrive(stop, halt.since, halt.middle, None);
+            self.depart(halt.last);
         }
     }
 
     fn stay_or_leave(&mut self, at: AtStop, seen: &Seen, halt: Option<Halt>) {
         let (leave, depart_m) = (at.leaving, self.world.policy.depart_m);
         let from_middle = distance_m(at.middle, seen.position);
-        let elsewhere = halt.is_some_and(|h| {
-            distance_m(at.middle, h.middle) > MOVED_M && self.visited(&h).is_some()
-        });
+        let moved = halt.filter(|h| distance_m(at.middle, h.middle) > MOVED_M);
+        let elsewhere = moved.is_some_and(|h| self.visited(&h).is_some());
         if let Some(halt) = halt
             && !elsewhere
             && distance_m(at.middle, halt.middle) <= depart_m
@@ -89,48 +121,40 @@ impl Step<'_> {
     }
 
     /// The stop that a halt is a visit of, if it is one.
-    pub(super) fn visited(&self, halt: &Halt) -> Option<(usize, Halt)> {
-        let plan = self.state.plans.active()?;
-        let next = plan.open().next();
-        let (stop, distance) = self.nearest(plan, halt.middle)?;
-        let (at_door, near) = if Some(stop) == next {
-            (NEXT_AT_DOOR_S, NEXT_NEAR_S)
-        } else {
-            (OTHER_AT_DOOR_S, OTHER_NEAR_S)
-        };
-        let needed = if distance <= DOOR_M { at_door } else { near };
-        (halt.seconds() >= needed).then_some((stop, *halt))
+    pub(super) fn visited(&mut self, halt: &Halt) -> Option<(usize, Halt)> {
+        let (stop, distance) = self.nearest(halt.middle)?;
+        let needed = if self.is_expected(stop) { NEXT_S } else { OTHER_S };
+        let near = DOOR_M.iter().filter(|d| distance > **d).count();
+        (halt.seconds() >= needed[near]).then_some((stop, *halt))
+    }
+
+    fn is_expected(&self, stop: usize) -> bool {
+        let Some(plan) = self.state.plans.active() else { return false };
+        let last = self.state.journey.last_stop.as_ref().and_then(|s| plan.index(s));
+        let after = last.and_then(|l| plan.open().find(|i| *i > l));
+        plan.open().next() == Some(stop) || after == Some(stop)
     }
 
     /// Whether a halt may become a visit.
-    pub(super) fn may_visit(&self, halt: &Halt) -> bool {
-        self.state.plans.active().is_some_and(|p| self.nearest(p, halt.middle).is_some())
+    pub(super) fn may_visit(&mut self, halt: &Halt) -> bool {
+        self.nearest(halt.middle).is_some()
     }
 
     /// The open stop within reach, and how far it is.
-    fn nearest(&self, plan: &Plan, at: Position) -> Option<(usize, f64)> {
+    fn nearest(&mut self, at: Position) -> Option<(usize, f64)> {
+        let plan = self.state.plans.active()?;
         let next = plan.open().next();
         let reach_m = self.world.policy.arrive_m;
         let mut best: Option<(usize, f64, f64)> = None;
         for i in plan.open() {
-            let distance = self.door_m(plan, i, at);
+            let door = plan.route.stops[i].position;
+            let distance = kerb_m(&self.world.road, &mut self.scratch.near, (door, at), reach_m);
             let felt = if Some(i) == next { distance - NEXT_BONUS_M } else { distance };
             if distance <= reach_m && best.is_none_or(|(_, _, b)| felt < b) {
                 best = Some((i, distance, felt));
             }
         }
         best.map(|(i, distance, _)| (i, distance))
-    }
-
-    /// Metres to the door, or to the point of the road where one stops for it.
-    fn door_m(&self, plan: &Plan, i: usize, at: Position) -> f64 {
-        let direct = distance_m(at, plan.route.stops[i].position);
-        if direct <= DOOR_M || direct > self.world.policy.arrive_m + super::journey::DOOR_ROAD_M {
-            return direct;
-        }
-        let to = plan.visits[i].leg.and_then(|l| l.to);
-        let kerb = to.map(|p| distance_m(at, self.world.road.point_at(p).0));
-        kerb.map_or(direct, |k| k.min(direct))
     }
 
     /// The vehicle is at a stop since `since`.
@@ -155,10 +179,12 @@ impl Step<'_> {
         journey.at = Some(AtStop { stop, middle, arrived: since, leaving: None });
         journey.last_stop = Some(id);
         journey.way = None;
+        journey.brief = None;
         journey.pending_s = 0.0;
         journey.stuck_s = 0.0;
         journey.at_depot = false;
         journey.predicted_at = None;
+        self.void_proposal("a stop was reached");
         if was_late && in_time {
             self.stop_event(stop, Event::new(EventKind::BackOnTime, self.now));
         }
@@ -198,4 +224,14 @@ impl Step<'_> {
         self.state.journey.spent.driven_free += away / self.state.driving.ratio(model);
         self.stop_event(at.stop, Event::new(EventKind::Departed, left));
     }
+}
+
+/// Metres from a halt to a door, or to the nearest point of a street where one stands for it.
+fn kerb_m(road: &Road, near: &mut Vec<Near>, (door, at): (Position, Position), reach: f64) -> f64 {
+    let direct = distance_m(at, door);
+    if direct > reach + KERB_M {
+        return direct;
+    }
+    road.near(door, KERB_M, KERBS_MAX, near);
+    near.iter().map(|n| distance_m(at, n.position)).fold(direct, f64::min)
 }

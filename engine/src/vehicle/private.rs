@@ -13,7 +13,7 @@ use prost::Message;
 use crate::alert::{Late, LongStop, OffRoute, Offers, Silence, Soon, off_route::Left};
 use crate::eta::Ledger;
 use crate::eta::dwell::Visits;
-use crate::eta::travel::{Driving, Stretch};
+use crate::eta::travel::{Driving, Slow, Stretch};
 use crate::matching::Track;
 use crate::model::StopState;
 use crate::record::input::{route_bytes, route_from_bytes};
@@ -26,7 +26,7 @@ use super::state::{AtStop, Journey, Spent, State};
 use super::way::Way;
 use wire::{
     WireAtStop, WireHalt, WireJourney, WireLeft, WireLeg, WirePlan, WirePoint, WirePrivate,
-    WireSaid, WireSeen, WireSource, WireVisit, WireWay,
+    WireSaid, WireSeen, WireSlow, WireSource, WireVisit, WireWay,
 };
 
 /// Writes the state; nothing for one that is as new.
@@ -49,6 +49,7 @@ pub(super) fn write(state: &State, wake_at: Option<Timestamp>) -> Bytes {
         halt: motion.halt.as_ref().map(halt_to_wire),
         place: state.place.map(place_to_wire),
         driving: driving_to_wire(&state.driving),
+        slow: state.driving.slow.as_ref().map(slow_to_wire),
         visits: vec![state.visits.count, state.visits.log_sum, state.visits.log_square_sum],
         journey: Some(journey_to_wire(&state.journey)),
         long_stop: state.long_stop.raised,
@@ -81,7 +82,7 @@ pub(super) fn read(bytes: &Bytes) -> Result<(State, Option<Timestamp>), BadRecor
         motion: Motion { last: w.last.map(seen), probe: w.probe.map(seen), halt: w.halt.map(halt) },
         track,
         place: w.place.map(place),
-        driving: driving(&w.driving),
+        driving: Driving { slow: w.slow.map(slow), ..driving(&w.driving) },
         visits: visits(&w.visits),
         journey: journey(w.journey.unwrap_or_default())?,
         long_stop: LongStop { raised: w.long_stop },
@@ -151,6 +152,7 @@ fn visit_to_wire(v: &Visit) -> WireVisit {
         leg: v.leg.map(|l| WireLeg {
             from: l.from,
             to: l.to.map(place_to_wire),
+            or_to: l.or_to.map(place_to_wire),
             free_s: l.drive.free_s,
             metres: l.drive.metres,
         }),
@@ -170,6 +172,7 @@ fn visit(w: &WireVisit) -> Result<Visit, BadRecord> {
         leg: w.leg.map(|l| Leg {
             from: l.from,
             to: l.to.map(place),
+            or_to: l.or_to.map(place),
             drive: Stretch { free_s: l.free_s, metres: l.metres },
         }),
         said: w.said.as_ref().map(said).transpose()?,
@@ -256,7 +259,14 @@ fn driving_to_wire(d: &Driving) -> Vec<f64> {
 }
 fn driving(w: &[f64]) -> Driving {
     let [day_s, day_free_s, now_s, now_free_s] = numbers(w);
-    Driving { day_s, day_free_s, now_s, now_free_s }
+    Driving { day_s, day_free_s, now_s, now_free_s, slow: None }
+}
+fn slow_to_wire(s: &Slow) -> WireSlow {
+    WireSlow { lng: s.middle.lng, lat: s.middle.lat, seconds: s.seconds, free_s: s.free_s }
+}
+fn slow(w: WireSlow) -> Slow {
+    let middle = ingest::units::Position { lng: w.lng, lat: w.lat };
+    Slow { middle, seconds: w.seconds, free_s: w.free_s }
 }
 fn visits(w: &[f64]) -> Visits {
     let [count, log_sum, log_square_sum] = numbers(w);
@@ -306,6 +316,10 @@ fn journey_to_wire(j: &Journey) -> WireJourney {
         }),
         astray: j.astray,
         on_way_us: j.on_way_at.map(Timestamp::micros),
+        on_way: j.on_way.map(place_to_wire),
+        on_way_left: j.on_way_left.map(place_to_wire),
+        brief_stop: j.brief.map(|(stop, _)| stop as u32),
+        brief: j.brief.map(|(_, h)| halt_to_wire(&h)),
         pending_s: j.pending_s,
         stuck_s: j.stuck_s,
         spent: vec![driven, driven_free, idle, waited, planned, dwell],
@@ -338,6 +352,9 @@ fn journey(w: WireJourney) -> Result<Journey, BadRecord> {
         way: w.way.and_then(way),
         astray: w.astray,
         on_way_at: time(w.on_way_us),
+        on_way: w.on_way.map(place),
+        on_way_left: w.on_way_left.map(place),
+        brief: w.brief_stop.map(|s| s as usize).zip(w.brief.map(halt)),
         pending_s: w.pending_s,
         stuck_s: w.stuck_s,
         spent: Spent { driven, driven_free, idle, waited, planned, dwell },

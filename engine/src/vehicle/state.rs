@@ -14,7 +14,7 @@ use crate::path::Router;
 use crate::road::{Near, Place};
 use crate::world::World;
 
-use super::motion::Motion;
+use super::motion::{Halt, Motion};
 use super::plan::{Plan, Plans};
 use super::source::Sources;
 use super::way::Way;
@@ -69,6 +69,12 @@ pub(super) struct Journey {
     /// Fixes in a row that are not on the path, and when the vehicle was last on it.
     pub(super) astray: u32,
     pub(super) on_way_at: Option<Timestamp>,
+    /// Where it was then.
+    pub(super) on_way: Option<Place>,
+    /// Where it left the expected way, while it is off it.
+    pub(super) on_way_left: Option<Place>,
+    /// A halt at the next stop too short to be told from a light.
+    pub(super) brief: Option<(usize, Halt)>,
     /// Time at a possible stop, not yet counted as driving, seconds.
     pub(super) pending_s: f64,
     /// Standing that was counted as driving in a row, seconds.

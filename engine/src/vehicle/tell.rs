@@ -5,6 +5,7 @@ use ingest::time::Timestamp;
 use crate::alert::Turn;
 use crate::eta::predict::Arrival;
 use crate::eta::quantile::Z90;
+use crate::eta::travel::Stretch;
 use crate::model::output::EtaTimes;
 use crate::model::view::{MISS_AT_RISK, MISS_LATE};
 use crate::model::{Body, Cause, CauseKind, EtaOutput, Event, EventKind, StopEta, StopState};
@@ -182,7 +183,8 @@ impl Step<'_> {
             None => "slow traffic".to_owned(),
         };
         let spent = &journey.spent;
-        let ahead = self.state.driving.extra_s(&self.world.model, 0.0, f64::INFINITY);
+        let far = Stretch { free_s: 600.0, metres: 5000.0 };
+        let ahead = self.state.driving.extra_s(&self.world.model, 0.0, far, 0.0);
         causes.push((spent.driven - spent.driven_free * usual + ahead.max(0.0), slow));
         causes.push((spent.dwell, "visits take longer than planned".to_owned()));
         let idle = format!("stood {} min without a stop", minutes(spent.idle));

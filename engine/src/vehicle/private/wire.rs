@@ -41,6 +41,8 @@ pub(super) struct WireLeg {
     pub(super) free_s: f64,
     #[prost(double, tag = "4")]
     pub(super) metres: f64,
+    #[prost(message, optional, tag = "5")]
+    pub(super) or_to: Option<WirePoint>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -83,6 +85,18 @@ pub(super) struct WirePlan {
     pub(super) phase: u32,
     #[prost(message, repeated, tag = "3")]
     pub(super) visits: Vec<WireVisit>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct WireSlow {
+    #[prost(double, tag = "1")]
+    pub(super) lng: f64,
+    #[prost(double, tag = "2")]
+    pub(super) lat: f64,
+    #[prost(double, tag = "3")]
+    pub(super) seconds: f64,
+    #[prost(double, tag = "4")]
+    pub(super) free_s: f64,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -167,6 +181,14 @@ pub(super) struct WireJourney {
     pub(super) slow: Option<WirePoint>,
     #[prost(double, tag = "13")]
     pub(super) slow_s: f64,
+    #[prost(message, optional, tag = "14")]
+    pub(super) on_way: Option<WirePoint>,
+    #[prost(uint32, optional, tag = "15")]
+    pub(super) brief_stop: Option<u32>,
+    #[prost(message, optional, tag = "16")]
+    pub(super) brief: Option<WireHalt>,
+    #[prost(message, optional, tag = "17")]
+    pub(super) on_way_left: Option<WirePoint>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -229,4 +251,6 @@ pub(super) struct WirePrivate {
     pub(super) look_us: Option<i64>,
     #[prost(bytes = "bytes", tag = "21")]
     pub(super) track: Bytes,
+    #[prost(message, optional, tag = "22")]
+    pub(super) slow: Option<WireSlow>,
 }

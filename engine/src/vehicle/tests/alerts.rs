@@ -59,6 +59,43 @@ fn a_long_stop_is_said_once() {
 }
 
 #[test]
+fn a_detour_is_off_route_once() {
+    let mut van = Van::new();
+    let stops = vec![stop("s1", (1950.0, 1000.0), None)];
+    van.plan(route("r1", 1, stops.clone()), 0);
+    let mut driver = Driver::new(&van, (0.0, 1000.0), 5, 2);
+    let road = std::sync::Arc::clone(&van.world.road);
+    driver.stand(&mut van, 10);
+    driver.go(&mut van, kerb(&road, place(850.0, 1000.0)));
+    let left = driver.now;
+    driver.go(&mut van, kerb(&road, place(100.0, 1000.0)));
+    let back = driver.now;
+    driver.visit(&mut van, &stops[0], 60);
+    let told = van.told(&[EventKind::OffRoute, EventKind::BackOnRoute]);
+    assert_eq!(told.len(), 2, "{told:?} left {left}, back {back}");
+    let seconds: Vec<i64> =
+        told.iter().map(|t| t.split_once(' ').unwrap().0.parse().unwrap()).collect();
+    assert!((0..=60).contains(&(seconds[0] - left)), "{told:?} left {left}");
+    assert!((0..=60).contains(&(seconds[1] - back)), "{told:?} back {back}");
+    van.check();
+}
+
+#[test]
+fn another_quick_way_is_fine() {
+    let mut van = Van::new();
+    let stops = vec![stop("s1", (1500.0, 1550.0), None)];
+    van.plan(route("r1", 1, stops.clone()), 0);
+    let mut driver = Driver::new(&van, (0.0, 0.0), 5, 2);
+    let road = std::sync::Arc::clone(&van.world.road);
+    // Zigzag, as the crow flies nearly as short as along the edges of the grid.
+    for (x, y) in [(450.0, 300.0), (800.0, 650.0), (1150.0, 900.0)] {
+        driver.go(&mut van, driver.onward(&road, place(x, y), stops[0].position));
+    }
+    driver.visit(&mut van, &stops[0], 60);
+    assert!(van.told(&[EventKind::OffRoute]).is_empty(), "{:?}", van.told(&[]));
+}
+
+#[test]
 fn silence_outranks_and_arrivals_slip() {
     let mut van = Van::new();
     let stops = vec![stop("s1", (1950.0, 1900.0), Some((0, 1500)))];
@@ -73,5 +110,52 @@ fn silence_outranks_and_arrivals_slip() {
     assert!(line.times.unwrap().p50 > before);
     assert_eq!(line.causes[0].kind.name(), "signal", "{line:?}");
     assert_eq!(van.told(&[EventKind::PredictedLate]).len(), 1);
+    van.check();
+}
+
+#[test]
+fn a_better_order_is_proposed_and_taken() {
+    let mut van = Van::new();
+    // Far away first, with the tight window last although it lies on the way.
+    let stops = vec![
+        stop("far", (1950.0, 1900.0), None),
+        stop("b", (250.0, 500.0), None),
+        stop("tight", (150.0, 300.0), Some((0, 1200))),
+    ];
+    van.plan(route("r1", 1, stops.clone()), 0);
+    let mut driver = Driver::new(&van, (0.0, 0.0), 5, 2);
+    let road = std::sync::Arc::clone(&van.world.road);
+    driver.stand(&mut van, 30);
+    driver.go(&mut van, driver.onward(&road, place(250.0, 100.0), stops[0].position));
+    driver.stand(&mut van, 120);
+    let told = van.told(&[EventKind::RerouteProposed]);
+    assert_eq!(told.len(), 1, "{:?}", van.told(&[]));
+    let proposal = van.vehicle.view().proposal.clone().unwrap();
+    assert!(proposal.gain_s >= 120 && !proposal.edges.is_empty(), "{proposal:?}");
+    let order: Vec<&str> = proposal.stops.iter().map(ingest::id::StopId::as_str).collect();
+    assert_eq!(order, ["tight", "b", "far"]);
+    van.act("r1", None, crate::model::Deed::RefuseReroute(ingest::record::Pid(1)), driver.now);
+    assert!(van.vehicle.view().proposal.is_some(), "another one was refused");
+    van.act("r1", None, crate::model::Deed::AcceptReroute(proposal.id), driver.now);
+    let stops: Vec<&str> = van.vehicle.view().stops.iter().map(|s| s.eta.stop.as_str()).collect();
+    assert_eq!(stops, ["tight", "b", "far"]);
+    assert!(van.vehicle.view().proposal.is_none());
+    let late = |van: &Van| van.vehicle.view().stops.iter().any(|s| s.eta.miss > Some(0.5));
+    assert!(!late(&van), "the gain is real: {:?}", van.vehicle.view().stops);
+    van.check();
+}
+
+#[test]
+fn an_unanswered_proposal_is_void_when_a_stop_is_reached() {
+    let mut van = Van::new();
+    let stops =
+        vec![stop("far", (1950.0, 1900.0), None), stop("tight", (150.0, 300.0), Some((0, 1100)))];
+    van.plan(route("r1", 1, stops.clone()), 0);
+    let mut driver = Driver::new(&van, (0.0, 0.0), 5, 2);
+    driver.stand(&mut van, 30);
+    driver.visit(&mut van, &stops[0], 60);
+    let told = van.told(&[EventKind::RerouteProposed, EventKind::RerouteRefused]);
+    assert!(told.len() >= 2 && told.len().is_multiple_of(2), "{told:?}");
+    assert!(van.vehicle.view().proposal.is_none());
     van.check();
 }

@@ -321,6 +321,20 @@ impl Driver {
         }
     }
 
+    /// The side of the street on which one passes a place on the way to another without turning.
+    pub(super) fn onward(&self, road: &Road, via: Position, to: Position) -> Place {
+        let mut near = Vec::new();
+        road.near(via, 300.0, 2, &mut near);
+        let mut router = Router::new();
+        let mut seconds = |from: Place, to: Place| {
+            router.route(road, from, to, Profile::Van).expect("a way").seconds
+        };
+        let to = kerb(road, to);
+        let mut cost = |p: Place| seconds(self.here, p) + seconds(p, to);
+        let (a, b) = (near[0].place, near[1].place);
+        if cost(a) <= cost(b) { a } else { b }
+    }
+
     /// Drives to a stop and serves it for so long, waiting for its window.
     pub(super) fn visit(&mut self, van: &mut Van, stop: &Stop, service_s: i64) -> Truth {
         self.go(van, kerb(&Arc::clone(&van.world.road), stop.position));
