@@ -10,6 +10,8 @@ use super::{Policy, Turn};
 
 /// More than this was driven for nothing: off route, seconds at free flow.
 const WASTED_S: f64 = 35.0;
+/// It must be so for this long, seconds.
+const WASTED_HOLD_S: f64 = 10.0;
 /// No more than this: another quick way.
 const HARMLESS_S: f64 = 30.0;
 /// Somebody who drives away keeps to an expected way from one junction to the next. He has settled
@@ -44,6 +46,8 @@ pub struct Left {
     pub strayed_at: Timestamp,
     /// Seconds at free flow that were left then.
     pub strayed_to_drive_s: f64,
+    /// Since when too much has been driven for nothing: one wrong match is no deviation.
+    pub wasted_since: Option<Timestamp>,
 }
 
 impl OffRoute {
@@ -57,6 +61,7 @@ impl OffRoute {
             driven_m: 0.0,
             strayed_at: now,
             strayed_to_drive_s: best_s,
+            wasted_since: None,
         });
         left.strayed_at = now;
         left.strayed_to_drive_s = best_s;
@@ -72,7 +77,7 @@ impl OffRoute {
 
     /// Told that from here the best way to the stop takes `to_drive_s` at free flow.
     pub fn look(&mut self, policy: &Policy, to_drive_s: f64, now: Timestamp) -> Option<Turn> {
-        let left = self.left.as_ref()?;
+        let left = self.left.as_mut()?;
         let wasted = left.driven_s + to_drive_s - left.to_drive_s;
         let nearer = left.strayed_to_drive_s - to_drive_s;
         let kept_s = now.seconds_since(left.strayed_at);
@@ -87,8 +92,13 @@ impl OffRoute {
             self.left = None;
             return None;
         }
+        if wasted < WASTED_S || left.driven_m < policy.off_route_m {
+            left.wasted_since = None;
+            return None;
+        }
+        let wasted_s = now.seconds_since(*left.wasted_since.get_or_insert(now));
         let held = now.seconds_since(left.at) >= policy.off_route_hold_s;
-        (held && wasted >= WASTED_S && left.driven_m >= policy.off_route_m).then(|| {
+        (held && wasted_s >= WASTED_HOLD_S).then(|| {
             self.raised = true;
             Turn::Raise
         })

@@ -18,6 +18,8 @@ pub struct Visits {
 
 /// Log ratios beyond this say more about the plan than about the day.
 const LOG_RATIO_MAX: f64 = 2.0;
+/// How many visits weigh as much as the prior in the spread of one.
+const SIGMA_WEIGHT: f64 = 10.0;
 /// Visits remembered: beyond this old ones fade.
 const VISITS_MAX: f64 = 40.0;
 
@@ -55,7 +57,7 @@ impl Visits {
 
     /// Spread of one visit, standard deviation of the logarithm.
     pub fn sigma(&self, model: &EtaModel) -> f64 {
-        let weight = model.service_weight * 2.0;
+        let weight = SIGMA_WEIGHT;
         let prior = model.service_sd * model.service_sd * weight;
         let mean = if self.count > 0.0 { self.log_sum / self.count } else { 0.0 };
         let seen = (self.log_square_sum - mean * self.log_sum).max(0.0);
@@ -65,8 +67,7 @@ impl Visits {
     /// Spread of what all visits of the day share, standard deviation of the logarithm.
     pub fn common_sd(&self, model: &EtaModel) -> f64 {
         let share = model.service_weight / (model.service_weight + self.count);
-        let sampled = self.sigma(model) / sqrt(model.service_weight + self.count);
-        sqrt(model.service_common_sd * model.service_common_sd * share + 0.25 * sampled * sampled)
+        model.service_common_sd * sqrt(share)
     }
 
     /// The service of a stop planned for `planned_s` seconds.
@@ -86,10 +87,10 @@ mod tests {
         assert!((day.ratio(&model) - model.service_ratio).abs() < 1e-9);
         assert!((day.sigma(&model) - model.service_sd).abs() < 1e-9);
         let before = day.common_sd(&model);
-        for _ in 0..30 {
+        for _ in 0..60 {
             day.saw(240.0, 120.0);
         }
-        assert!((1.7..2.1).contains(&day.ratio(&model)), "{}", day.ratio(&model));
+        assert!((1.6..2.1).contains(&day.ratio(&model)), "{}", day.ratio(&model));
         assert!(day.sigma(&model) < 0.35);
         assert!(day.common_sd(&model) < before);
     }

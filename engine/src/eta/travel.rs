@@ -26,8 +26,12 @@ const NOW_KEEPS_S: f64 = 600.0;
 const NOW_TRUST: f64 = 0.3;
 /// …and all of it from this ratio to the day's on, which only a queue explains.
 const QUEUE: f64 = 2.5;
-/// An area is slow when now is this many times the day.
-const SLOW: f64 = 2.0;
+/// What was driven lately fades over this time of driving, seconds.
+const LATELY_FADES_S: f64 = 240.0;
+/// An area is slow when lately is this many times the day…
+const SLOW: f64 = 1.7;
+/// …and is then known as well as by this much driving, seconds.
+const SLOW_KNOWN_S: f64 = 60.0;
 /// It reaches this far around its middle, metres; beyond, ever less…
 const AREA_M: f64 = 900.0;
 /// …up to here.
@@ -62,6 +66,10 @@ pub struct Driving {
     pub now_s: f64,
     /// The same way at free flow.
     pub now_free_s: f64,
+    /// Seconds driven lately, standing long apart.
+    pub lately_s: f64,
+    /// The same way at free flow.
+    pub lately_free_s: f64,
     /// Where it was far slower than the day.
     pub slow: Option<Slow>,
 }
@@ -107,8 +115,11 @@ impl Driving {
         fade_in(day, exp(-seconds / DAY_FADES_S), seconds, free_s);
         let now = (&mut self.now_s, &mut self.now_free_s);
         fade_in(now, exp(-seconds / NOW_FADES_S), seconds, free_s);
-        let is_slow = self.ratio_now(model) >= SLOW * self.ratio(model);
-        let (now_s, now_free_s) = (self.now_s, self.now_free_s);
+        let lately = (&mut self.lately_s, &mut self.lately_free_s);
+        fade_in(lately, exp(-seconds / LATELY_FADES_S), seconds, free_s);
+        let day = self.ratio(model);
+        let lately = (NOW_WEIGHT_S * day + self.lately_s) / (NOW_WEIGHT_S + self.lately_free_s);
+        let is_slow = lately >= SLOW * day;
         match &mut self.slow {
             Some(slow) if apart_m <= AREA_M => {
                 let area = (&mut slow.seconds, &mut slow.free_s);
@@ -119,10 +130,18 @@ impl Driving {
             // Where it is slow now counts more than where it was.
             Some(_) if !is_slow || apart_m <= AREA_ENDS_M => self.forget(seconds),
             _ if is_slow => {
-                self.slow = Some(Slow { middle: here, seconds: now_s, free_s: now_free_s });
+                let free_s = SLOW_KNOWN_S / lately;
+                self.slow = Some(Slow { middle: here, seconds: SLOW_KNOWN_S, free_s });
             }
             _ => {}
         }
+    }
+
+    /// The vehicle stands on the road and nobody knows why: a queue or a rest. The road right ahead
+    /// is in doubt at once; it says nothing about the day or the quarter.
+    pub fn stood(&mut self, seconds: f64) {
+        let now = (&mut self.now_s, &mut self.now_free_s);
+        fade_in(now, exp(-seconds / NOW_FADES_S), seconds, 0.0);
     }
 
     /// Time has passed without driving: what was true of the road then says less.
@@ -234,7 +253,7 @@ mod tests {
         let after = day.time(&model, (0.0, 0.0), way, 1.0).mean;
         assert!(after > before + 150.0, "four minutes in a queue: {before} to {after}");
         let around = day.time(&model, (0.0, 1.0), way, 1.0).mean;
-        assert!(around > before + 600.0, "all of it in the slow area: {before} to {around}");
+        assert!(around > before + 400.0, "all of it in the slow area: {before} to {around}");
         // Five minutes later elsewhere most of it is forgotten, but not of the area.
         for _ in 0..30 {
             day.saw(&model, (10.0, 5.0), HERE, 3000.0);

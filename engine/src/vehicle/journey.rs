@@ -33,6 +33,8 @@ pub(super) const DEPOT_M: f64 = 150.0;
 const NEAR_M: f64 = 200.0;
 /// So many fixes in a row beside the path mean that it has been left.
 const ASTRAY_FIXES: u32 = 2;
+/// Standing longer than this, seconds, is no light.
+const STAND_S: f64 = 60.0;
 /// Standing longer than this, seconds, is a break, not traffic.
 const BREAK_S: f64 = 300.0;
 /// Silence longer than this, seconds, says nothing about traffic.
@@ -99,12 +101,13 @@ impl Step<'_> {
     /// Follows the path to the next stop, or finds one; how many free-flow seconds of road the
     /// vehicle has covered since the fix before.
     fn follow(&mut self, seen: &Seen, moved: &Moved) -> f64 {
-        let unknown = match self.state.motion.halt {
-            Some(_) => 0.0,
-            None => moved.seconds / self.state.driving.ratio(&self.world.model),
+        let road = &*self.world.road;
+        let unknown = match (self.state.motion.halt, self.state.place) {
+            (Some(_), _) => 0.0,
+            (None, Some(p)) => moved.metres * road.free_s(p.edge) / road.length_m(p.edge).max(1.0),
+            (None, None) => moved.seconds / self.state.driving.ratio(&self.world.model),
         };
         let Some(place) = self.state.place else { return unknown };
-        let road = &*self.world.road;
         let journey = &mut self.state.journey;
         if let Some(way) = &mut journey.way {
             let before = way.left.free_s;
@@ -188,7 +191,9 @@ impl Step<'_> {
         }
         journey.spent.driven += pending + seconds;
         journey.spent.driven_free += covered;
-        if seconds <= UNSEEN_S {
+        if journey.stuck_s > STAND_S {
+            self.state.driving.stood(seconds);
+        } else if seconds <= UNSEEN_S {
             let lost = seconds - covered * self.state.driving.ratio(&self.world.model);
             let Some(here) = self.state.motion.last.map(|l| l.position) else { return };
             let apart_m = self.state.driving.slow.map(|s| distance_m(s.middle, here));

@@ -255,11 +255,11 @@ fn numbers<const N: usize>(list: &[f64]) -> [f64; N] {
 }
 
 fn driving_to_wire(d: &Driving) -> Vec<f64> {
-    vec![d.day_s, d.day_free_s, d.now_s, d.now_free_s]
+    vec![d.day_s, d.day_free_s, d.now_s, d.now_free_s, d.lately_s, d.lately_free_s]
 }
 fn driving(w: &[f64]) -> Driving {
-    let [day_s, day_free_s, now_s, now_free_s] = numbers(w);
-    Driving { day_s, day_free_s, now_s, now_free_s, slow: None }
+    let [day_s, day_free_s, now_s, now_free_s, lately_s, lately_free_s] = numbers(w);
+    Driving { day_s, day_free_s, now_s, now_free_s, lately_s, lately_free_s, slow: None }
 }
 fn slow_to_wire(s: &Slow) -> WireSlow {
     WireSlow { lng: s.middle.lng, lat: s.middle.lat, seconds: s.seconds, free_s: s.free_s }
@@ -281,6 +281,7 @@ fn left_to_wire(l: &Left) -> WireLeft {
         driven_m: l.driven_m,
         strayed_us: l.strayed_at.micros(),
         strayed_to_drive_s: l.strayed_to_drive_s,
+        wasted_us: l.wasted_since.map(Timestamp::micros),
     }
 }
 fn left(w: WireLeft) -> Left {
@@ -291,6 +292,7 @@ fn left(w: WireLeft) -> Left {
         driven_m: w.driven_m,
         strayed_at: Timestamp::from_micros(w.strayed_us),
         strayed_to_drive_s: w.strayed_to_drive_s,
+        wasted_since: w.wasted_us.map(Timestamp::from_micros),
     }
 }
 

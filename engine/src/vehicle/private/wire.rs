@@ -205,6 +205,8 @@ pub(super) struct WireLeft {
     pub(super) strayed_us: i64,
     #[prost(double, tag = "6")]
     pub(super) strayed_to_drive_s: f64,
+    #[prost(sfixed64, optional, tag = "7")]
+    pub(super) wasted_us: Option<i64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
