@@ -47,7 +47,7 @@ pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 pub struct LiveSettings {
     /// The map.
     pub road: Arc<Road>,
-    /// The fleet; its start is set by the run.
+    /// The fleet; its start is set by the run, its tenant is the key's.
     pub fleet: FleetSettings,
     /// Where devices connect.
     pub ports: Ports,
@@ -165,10 +165,14 @@ pub fn run(mut settings: LiveSettings, progress: Progress<'_>) -> Result<LiveRun
     for protocol in &settings.fleet.protocols {
         place(&settings.ports, protocol)?;
     }
+    let client = Client::new(&settings.api.0, settings.api.1.as_deref());
+    // The tenant is part of each fix's identity, and the key says which one it is.
+    if let Some(tenant) = client.tenant()? {
+        settings.fleet.tenant = tenant;
+    }
     progress("planning the fleet");
     settings.fleet.start = whole_second((settings.clock)());
     let mut fleet = Fleet::new(&settings.road, &settings.fleet)?;
-    let client = Client::new(&settings.api.0, settings.api.1.as_deref());
     let ahead = 4.0 + REGISTER_S * f64::from(settings.fleet.vehicles);
     fleet.start = whole_second((settings.clock)().plus_seconds(ahead));
     progress(&format!("registering {} vehicles", fleet.vans.len()));

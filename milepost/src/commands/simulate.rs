@@ -58,7 +58,7 @@ pub struct Args {
     /// Key for the API (role admin); none in open mode
     #[arg(long)]
     key: Option<String>,
-    /// Tenant the key belongs to; it is part of each fix's identity
+    /// Whose fleet an in-process run is; otherwise the key says it
     #[arg(long, default_value = "demo")]
     tenant: String,
     /// Write what is sent and answered, as JSON lines

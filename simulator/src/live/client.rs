@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use ingest::id::percent_encoded;
+use ingest::id::{TenantId, percent_encoded};
 use ingest::time::Timestamp;
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -81,6 +81,12 @@ impl Client {
     pub fn get(&self, path: &str) -> Result<Value, ApiError> {
         let text = self.get_text(path)?;
         Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// Whose key it is; `None` where the API does not say.
+    pub fn tenant(&self) -> Result<Option<TenantId>, ApiError> {
+        let session = self.get("/session")?;
+        Ok(session["tenant"].as_str().and_then(|tenant| TenantId::new(tenant).ok()))
     }
 
     /// Reads a resource below `/v1` as it is.
