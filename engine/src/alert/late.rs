@@ -9,6 +9,8 @@ use super::{Policy, Turn};
 pub struct Late {
     /// It has been said that the window will be missed.
     pub raised: bool,
+    /// It was said before and taken back: it takes near certainty, held, to say it again.
+    pub before: bool,
     /// Since when the opposite of `raised` holds.
     pub since: Option<Timestamp>,
 }
@@ -16,17 +18,19 @@ pub struct Late {
 impl Late {
     /// Told the probability of missing the window, as of `now`.
     pub fn look(&mut self, policy: &Policy, miss: f64, now: Timestamp) -> Option<Turn> {
-        let other = if self.raised { miss <= policy.late_clear } else { miss >= policy.late_raise };
+        let raise = if self.before { policy.late_at_once } else { policy.late_raise };
+        let other = if self.raised { miss <= policy.late_clear } else { miss >= raise };
         if !other {
             self.since = None;
             return None;
         }
         let since = *self.since.get_or_insert(now);
-        let at_once = !self.raised && miss >= policy.late_at_once;
+        let at_once = !self.raised && !self.before && miss >= policy.late_at_once;
         if !at_once && now.seconds_since(since) < self.hold_s(policy) {
             return None;
         }
         self.since = None;
+        self.before |= self.raised;
         self.raised = !self.raised;
         Some(if self.raised { Turn::Raise } else { Turn::Clear })
     }
@@ -37,7 +41,7 @@ impl Late {
     }
 
     fn hold_s(&self, policy: &Policy) -> f64 {
-        if self.raised { policy.late_clear_hold_s } else { policy.late_hold_s }
+        if self.raised || self.before { policy.late_clear_hold_s } else { policy.late_hold_s }
     }
 }
 
@@ -64,5 +68,7 @@ mod tests {
         check(&[(0, 0.8), (30, 0.6), (60, 0.8), (119, 0.8)], "");
         check(&[(0, 0.96), (10, 0.5), (20, 0.96)], "0 Raise");
         check(&[(0, 0.96), (10, 0.3), (100, 0.4), (110, 0.3), (290, 0.3)], "0 Raise, 290 Clear");
+        let again = [(0, 0.96), (10, 0.3), (190, 0.3), (200, 0.9), (300, 0.96), (480, 0.96)];
+        check(&again, "0 Raise, 190 Clear, 480 Raise");
     }
 }

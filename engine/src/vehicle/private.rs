@@ -159,6 +159,7 @@ fn visit_to_wire(v: &Visit) -> WireVisit {
         said: v.said.map(said_to_wire),
         late: v.late.raised,
         late_us: v.late.since.map(Timestamp::micros),
+        late_before: v.late.before,
         soon: v.soon.told,
     }
 }
@@ -176,7 +177,7 @@ fn visit(w: &WireVisit) -> Result<Visit, BadRecord> {
             drive: Stretch { free_s: l.free_s, metres: l.metres },
         }),
         said: w.said.as_ref().map(said).transpose()?,
-        late: Late { raised: w.late, since: time(w.late_us) },
+        late: Late { raised: w.late, before: w.late_before, since: time(w.late_us) },
         soon: Soon { told: w.soon },
     })
 }

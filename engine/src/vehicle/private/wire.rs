@@ -75,6 +75,8 @@ pub(super) struct WireVisit {
     pub(super) late_us: Option<i64>,
     #[prost(bool, tag = "8")]
     pub(super) soon: bool,
+    #[prost(bool, tag = "9")]
+    pub(super) late_before: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
