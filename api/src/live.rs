@@ -284,6 +284,7 @@ impl Fleet {
     /// Takes an output in and gives it a slot of the ring. `event` is its JSON, where it is one.
     /// `false`: the key names no vehicle.
     pub(crate) fn apply(&mut self, at: Place, output: &Output, event: Option<Arc<str>>) -> bool {
+        tracing::trace!(target: ingest::PACKET, seq = output.seq, "show");
         let Some(number) = self.number(at.key) else { return false };
         let next = self.ring.next();
         let entry = &mut self.vehicles[number as usize];

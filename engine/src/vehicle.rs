@@ -110,6 +110,7 @@ impl Vehicle {
         scratch: &mut Scratch,
         out: &mut Vec<Output>,
     ) {
+        tracing::trace!(target: ingest::PACKET, "step");
         let overdue = matches!(input, Input::Wake { overdue: true });
         let say = Say { view: &mut self.view, out, overdue };
         let mut step = Step { key: &self.key, state: &mut self.state, world, now, scratch, say };

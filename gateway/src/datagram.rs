@@ -8,7 +8,7 @@ use bytes::Bytes;
 use ingest::fix::Report;
 use ingest::id::DeviceId;
 use ingest::log::NewRecord;
-use ingest::protocol::{Admission, Protocol, Step, Transport};
+use ingest::protocol::{Admission, BadFrame, Protocol, Step, Transport};
 use ingest::record::DeviceRecord;
 use tokio::net::UdpSocket;
 use tokio::sync::{Semaphore, watch};
@@ -122,9 +122,14 @@ impl Datagrams {
         let mut speaker: Option<(DeviceId, Arc<DeviceRecord>)> = None;
         #[expect(clippy::expect_used, reason = "one dash is a printable device id")]
         let mut report = Report::of(DeviceId::new("-").expect("a dash is a device id"));
+        let mut ended = false;
         decode.feed(bytes, now);
         loop {
             match decode.poll(&mut report) {
+                Ok(Step::NeedBytes) if !ended => {
+                    ended = true;
+                    decode.end();
+                }
                 Ok(Step::NeedBytes | Step::Close) => break,
                 Ok(Step::Identify(device)) => {
                     let verdict = self.door.admit(&device, name).await;
@@ -149,8 +154,11 @@ impl Datagrams {
                 Ok(Step::Reply { bytes, .. }) => said.replies.push(bytes),
                 Err(error) => {
                     self.counters.bad(error.kind);
-                    said.trouble = Some("bad_frame");
-                    if self.door.may_sample() {
+                    let whole = error.kind == BadFrame::Range;
+                    if !whole {
+                        said.trouble = Some("bad_frame");
+                    }
+                    if whole || self.door.may_sample() {
                         let letter =
                             self.door.publisher.dead_letter(name, &peer.to_string(), &error);
                         said.records.push(letter);

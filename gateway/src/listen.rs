@@ -12,7 +12,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::{info, trace, warn};
 
 use crate::admission::{Devices, Follower, Verdict};
 use crate::conflict::Speakers;
@@ -305,6 +305,7 @@ impl Streams {
         stop: &watch::Receiver<bool>,
         running: &mut JoinSet<()>,
     ) {
+        trace!(target: ingest::PACKET, "accept");
         let Ok(permit) = Arc::clone(&self.door.room).try_acquire_owned() else {
             return self.counters.closed("limit");
         };

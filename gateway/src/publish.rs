@@ -11,7 +11,7 @@ use ingest::log::{Appending, Clock, Log, LogError, NewRecord, Topic};
 use ingest::protocol::DecodeError;
 use ingest::record::{CONFLICT, DeadLetter, DeviceInput, DeviceRecord};
 use ingest::time::Timestamp;
-use tracing::warn;
+use tracing::{trace, warn};
 
 use crate::health::Health;
 use crate::limits::RETRY_FOR;
@@ -82,6 +82,7 @@ impl Publisher {
     /// Queues the records at once; the answer comes when they are durable. While the log is full
     /// or away it is tried again for [`RETRY_FOR`].
     pub(crate) fn append(self: &Arc<Self>, records: Vec<NewRecord>) -> Durable {
+        trace!(target: ingest::PACKET, records = records.len(), "append");
         let began = (self.clock)();
         self.health.began(began);
         let again = records.clone();

@@ -12,14 +12,14 @@ use bytes::Bytes;
 use ingest::fix::Report;
 use ingest::id::DeviceId;
 use ingest::log::{LogError, NewRecord};
-use ingest::protocol::{Admission, Decode, DecodeError, Protocol, Step, Transport, When};
+use ingest::protocol::{Admission, BadFrame, Decode, DecodeError, Protocol, Step, Transport, When};
 use ingest::record::DeviceRecord;
 use ingest::time::Timestamp;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
-use tracing::debug;
+use tracing::{debug, trace};
 
 use crate::conflict::{Claim, Presence};
 use crate::limits::{
@@ -153,6 +153,7 @@ impl Session {
                 }
                 ready = stream.readable(), if reading => {
                     if ready.is_err() || !self.read(stream).await {
+                        self.hear_out().await;
                         self.closing = true;
                     }
                 }
@@ -234,6 +235,7 @@ impl Session {
                 Err(e) => return e.kind() == std::io::ErrorKind::WouldBlock,
             }
         };
+        trace!(target: ingest::PACKET, bytes = n, "read");
         self.counters.bytes.inc_by(n as u64);
         self.read_at = Instant::now();
         self.presence.heard(now);
@@ -243,6 +245,13 @@ impl Session {
             self.frame_since = self.decode.mid_frame().then_some(begun);
         }
         true
+    }
+
+    /// The peer says nothing more: takes what the decoder still holds.
+    async fn hear_out(&mut self) {
+        self.decode.end();
+        let now = (self.door.publisher.clock)();
+        self.decode_all(now).await;
     }
 
     /// Takes every step the decoder has now, and says how many.
@@ -372,15 +381,20 @@ impl Session {
 
     fn bad_frame(&mut self, error: &DecodeError) {
         self.counters.bad(error.kind);
+        let whole = error.kind == BadFrame::Range;
+        if whole || self.door.may_sample() {
+            let letter = self.door.publisher.dead_letter(self.protocol.name(), &self.name, error);
+            self.batch.push(letter);
+        }
+        if whole {
+            // One record of a frame that is answered: dead-lettered it counts as durable.
+            return;
+        }
         if self.bad_since.elapsed() > Duration::from_mins(1) {
             self.bad_since = Instant::now();
             self.bad_frames = 0;
         }
         self.bad_frames += 1;
-        if self.door.may_sample() {
-            let letter = self.door.publisher.dead_letter(self.protocol.name(), &self.name, error);
-            self.batch.push(letter);
-        }
         if !error.recoverable || self.bad_frames > BAD_FRAMES_A_MINUTE_MAX {
             self.refused = Some("bad_frames");
             self.closing = true;

@@ -1,5 +1,6 @@
 //! What a receiver measured. The one place that checks ranges: no function deeper in does.
 
+use crate::PACKET;
 use crate::attribute::Attributes;
 use crate::id::DeviceId;
 use crate::time::Timestamp;
@@ -45,6 +46,7 @@ impl Fix {
     /// Checks every range once. A position out of range is an error; a speed, heading, altitude
     /// or accuracy out of range makes that value absent, since the place is still of use.
     pub fn new(m: Measured) -> Result<Self, OutOfRange> {
+        tracing::trace!(target: PACKET, "check");
         Ok(Self {
             position: Position::new(m.lng, m.lat)?,
             valid: m.valid,

@@ -13,3 +13,6 @@ pub mod protocol;
 pub mod record;
 pub mod time;
 pub mod units;
+
+/// Target of the trace events that show one packet passing the files of ARCHITECTURE.md's table.
+pub const PACKET: &str = "packet";

@@ -11,6 +11,7 @@ use prost::Message;
 use thiserror::Error;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::PACKET;
 use crate::attribute::{Attributes, Key, Value};
 use crate::fix::{Fix, Measured, Report};
 use crate::id::{DeviceId, TenantId, VehicleId};
@@ -261,6 +262,7 @@ pub const AHEAD_MAX_S: f64 = 60.0;
 impl DeviceInput {
     /// Settles the time and makes the identity.
     pub fn new(tenant: &TenantId, protocol: &str, report: Report, received_at: Timestamp) -> Self {
+        tracing::trace!(target: PACKET, "record");
         let time = report
             .time
             .filter(|t| t.seconds_since(received_at) <= AHEAD_MAX_S)

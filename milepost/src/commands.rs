@@ -1,9 +1,13 @@
 //! One file per command of the command line; each has `Args` and `run`.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
+use ingest::id::TenantId;
 
 pub mod backup;
 pub mod decode;
+pub mod demo;
 pub mod devices;
 pub mod keys;
 pub mod log;
@@ -11,8 +15,10 @@ pub mod map;
 pub mod matching;
 pub mod replay;
 pub mod resource;
+pub mod role;
 pub mod route;
 pub mod routes;
+pub mod run;
 pub mod simulate;
 pub mod state;
 pub mod topics;
@@ -38,6 +44,16 @@ pub enum Command {
     Routes(routes::Args),
     /// Vehicles of a running API.
     Vehicles(vehicles::Args),
+    /// Show all of it: a synthetic town, 200 vans, orders, live ETAs.
+    Demo(demo::Args),
+    /// Run all roles in one process.
+    Run(run::Args),
+    /// Take devices' packets and make them durable (over Kafka).
+    Gateway(role::GatewayArgs),
+    /// Step every input: match, predict, alert (over Kafka).
+    Engine(role::EngineArgs),
+    /// Answer over HTTP (over Kafka).
+    Api(role::ApiArgs),
     /// Copy a running installation.
     Backup(backup::Args),
     /// Decode protocol vectors from standard input, one answer line each.
@@ -50,7 +66,7 @@ pub enum Command {
     State(state::Args),
     /// Drive a fleet in real or simulated time and score what was made of it.
     Simulate(Box<simulate::Args>),
-    /// Makes or checks the topics on a Kafka cluster.
+    /// Make or check the topics on a Kafka cluster.
     Topics(topics::Args),
     /// Match traces to the road.
     Match(matching::Args),
@@ -60,6 +76,34 @@ pub enum Command {
     Route(route::Args),
 }
 
+/// Where a process listens and what configures it.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Sockets {
+    /// `HOST:PORT` for every socket (port 0: free ones), or `NAME=HOST:PORT` for one protocol,
+    /// `api` or `ops`; may be given several times
+    #[arg(long, value_name = "[NAME=]HOST:PORT")]
+    pub listen: Vec<String>,
+    /// Where /livez, /readyz and /metrics listen
+    #[arg(long, value_name = "HOST:PORT")]
+    pub ops: Option<String>,
+    /// Configuration file instead of milepost.toml
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl Sockets {
+    /// All flags in one form.
+    pub fn all(&self) -> Vec<String> {
+        let ops = self.ops.iter().map(|place| format!("ops={place}"));
+        self.listen.iter().cloned().chain(ops).collect()
+    }
+}
+
+/// Reads a tenant's id.
+fn tenant(text: &str) -> Result<TenantId, String> {
+    TenantId::new(text).map_err(|e| e.to_string())
+}
+
 /// Runs one command.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
@@ -67,6 +111,11 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Keys(args) => keys::run(args),
         Command::Routes(args) => routes::run(args),
         Command::Vehicles(args) => vehicles::run(args),
+        Command::Demo(args) => demo::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Gateway(args) => role::gateway(args),
+        Command::Engine(args) => role::engine(args),
+        Command::Api(args) => role::api(args),
         Command::Backup(args) => backup::run(args),
         Command::Decode(args) => decode::run(&args),
         Command::Log(args) => log::run(args),

@@ -104,11 +104,13 @@ pub struct Engine {
 pub struct Api {
     /// `HOST:PORT`.
     pub listen: String,
+    /// Browsers reach it over TLS, by a proxy.
+    pub secure: bool,
 }
 
 impl Default for Api {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".into() }
+        Self { listen: "127.0.0.1:8080".into(), secure: false }
     }
 }
 
@@ -142,6 +144,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("engine.shards", "Threads that own partitions; 0: one for every two processors."),
     ("engine.accept_loss", "Go on although inputs never stepped are gone by retention."),
     ("api.listen", "Where the HTTP API listens."),
+    ("api.secure", "Browsers reach it over TLS, by a proxy: cookies are Secure."),
     ("ops.listen", "Where /livez, /readyz and /metrics listen."),
     ("policy.late_raise", "Raise predicted late from this probability on."),
     ("policy.late_clear", "Clear it at this probability and below."),

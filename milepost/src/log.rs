@@ -52,6 +52,22 @@ pub fn open(data: Option<&Path>, log: Option<&str>) -> anyhow::Result<Arc<dyn Lo
     }
 }
 
+/// Makes the topics on a cluster that has none of them; one that has is checked when it is opened.
+///
+/// # Errors
+/// When no broker answers or it refuses.
+pub fn prepare(log: &str, config: &Config) -> anyhow::Result<()> {
+    let properties = kafka::Properties::new(kafka::brokers(log)?, &config.log.kafka);
+    if kafka::topics::none_exists(&properties)? {
+        let made = kafka::topics::create(&properties, CLUSTERS_OWN)?;
+        tracing::info!(topics = made.len(), "made the topics");
+    }
+    Ok(())
+}
+
+/// Replication as the cluster has it by default.
+const CLUSTERS_OWN: i32 = -1;
+
 /// Opens the log for reading, also while another process writes it.
 ///
 /// # Errors

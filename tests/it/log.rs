@@ -8,7 +8,7 @@ mod compaction;
 mod disk;
 mod groups;
 mod harness;
-mod held;
+pub(crate) mod held;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod kill;

@@ -361,6 +361,7 @@ impl Stream {
 fn told(chosen: &[Chosen], mut place: Vec<u64>, as_of: Timestamp) -> Option<Bytes> {
     let mut text = String::with_capacity(chosen.len() * 400);
     for (seen, kind, event, (partition, after)) in chosen {
+        tracing::trace!(target: ingest::PACKET, offset = after, "tell");
         place[*partition as usize] = *after;
         if let Some((name, data)) = frame(seen, *kind, event.as_deref(), as_of) {
             push(&mut text, name, Some(&id_of(&place)), &data);

@@ -78,13 +78,13 @@ pub(crate) fn load(log: &dyn Log) -> Result<(Vec<State>, Vec<u64>), LogError> {
 
 enum Stored {
     State(Box<StateRecord>),
-    Marker(MarkerRecord),
+    Marker(Box<MarkerRecord>),
 }
 
 fn stored(key: &[u8], value: Bytes) -> Result<Stored, BadRecord> {
     let envelope = Envelope::decode(value)?;
     if key == MARKER_KEY {
-        return MarkerRecord::from_envelope(&envelope).map(Stored::Marker);
+        return MarkerRecord::from_envelope(&envelope).map(|m| Stored::Marker(Box::new(m)));
     }
     StateRecord::from_envelope(&envelope).map(Box::new).map(Stored::State)
 }

@@ -140,6 +140,7 @@ impl Shard {
     /// Commits the batch; keeps it when that fails.
     fn try_batch(&mut self) {
         let Some(batch) = &self.batch else { return };
+        tracing::trace!(target: ingest::PACKET, outputs = batch.outputs, "commit");
         let began = (self.clock)();
         let offsets = batch.moves.iter().map(|(p, _, after)| (*p, *after)).collect();
         let commit = Commit { records: batch.records.clone(), offsets };

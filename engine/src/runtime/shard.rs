@@ -328,6 +328,7 @@ impl Shard {
             }
             Some(Held::Refused(_)) | None => return Ok(()),
         };
+        tracing::trace!(target: ingest::PACKET, offset = record.offset, "poll");
         if record.offset < live.partition.next || live.waiting.is_some() {
             return Ok(());
         }

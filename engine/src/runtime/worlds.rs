@@ -64,6 +64,11 @@ impl Maps {
         Self { found }
     }
 
+    /// The map that a new installation starts with.
+    pub fn newest(&self) -> Option<Arc<Road>> {
+        self.found.last().map(|(_, road)| Arc::clone(road))
+    }
+
     /// Whether there are none: then no World is ever appended.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()

@@ -36,6 +36,7 @@ use bytes::Bytes;
 use super::inbox::Inbox;
 use super::{Admission, BadFrame, Checksum, Decode, DecodeError, Encode, Options, Protocol};
 use super::{Step, Transport, When};
+use crate::PACKET;
 use crate::fix::Report;
 use crate::id::DeviceId;
 use crate::time::Timestamp;
@@ -350,7 +351,10 @@ impl Decode for Decoder {
                         || Step::Reply { bytes: Bytes::from_static(&[0]), when: When::Immediate },
                     )
                 }
-                State::Records(batch) => self.record(batch, report)?,
+                State::Records(batch) => {
+                    tracing::trace!(target: PACKET, "decode");
+                    self.record(batch, report)?
+                }
                 State::Reply(bytes, when) => Some(Step::Reply { bytes: Bytes::from(bytes), when }),
                 State::Closed => {
                     self.state = State::Closed;
