@@ -15,12 +15,15 @@ const WASTED_HOLD_S: f64 = 10.0;
 /// No more than this: another quick way.
 const HARMLESS_S: f64 = 30.0;
 /// Somebody who drives away keeps to an expected way from one junction to the next. He has settled
-/// on one when he has followed it for this long, seconds: before…
+/// on one when he has followed it for this long, seconds, …
 const SETTLED_S: f64 = 20.0;
-/// …and after it was said that he is off route; …
-const SETTLED_AGAIN_S: f64 = 60.0;
 /// …and when it has brought him nearer by this much, seconds at free flow.
 const NEARER_S: f64 = 40.0;
+/// After it was said that he is off route he is back when he has followed one way for this long,
+/// seconds, and is as near as he was when he left; …
+const BACK_S: f64 = 120.0;
+/// …or for twice as long, and it has brought him nearer by this much, seconds at free flow.
+const BACK_NEARER_S: f64 = 150.0;
 
 /// One vehicle on its way to its next stop.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -83,7 +86,9 @@ impl OffRoute {
         let kept_s = now.seconds_since(left.strayed_at);
         let settled = kept_s >= SETTLED_S && nearer >= NEARER_S;
         if self.raised {
-            return (kept_s >= SETTLED_AGAIN_S && nearer >= NEARER_S).then(|| {
+            let as_near = kept_s >= BACK_S && to_drive_s <= left.to_drive_s;
+            let coming = kept_s >= 2.0 * BACK_S && nearer >= BACK_NEARER_S;
+            return (as_near || coming).then(|| {
                 *self = Self::default();
                 Turn::Clear
             });
@@ -102,6 +107,13 @@ impl OffRoute {
             self.raised = true;
             Turn::Raise
         })
+    }
+
+    /// The vehicle is found on the way it seemed to have left, further on: nothing has happened.
+    pub fn rejoin(&mut self) {
+        if !self.raised {
+            self.left = None;
+        }
     }
 
     /// The vehicle is where it should be: at a stop, or on a new plan.
@@ -145,6 +157,12 @@ mod tests {
 
     #[test]
     fn driving_away_is_one_until_the_driver_turns_round() {
-        check(&[(60, 1.0), (100, -1.0)], "30 Raise, 120 Clear");
+        check(&[(60, 1.0), (150, -1.0)], "30 Raise, 180 Clear");
+    }
+
+    #[test]
+    fn one_deviation_is_said_once_however_often_he_seems_to_turn_round() {
+        let course = [(60, 1.0), (50, -0.8), (30, 1.0), (55, -0.8), (40, 1.0), (200, -1.0)];
+        check(&course, "30 Raise, 355 Clear");
     }
 }

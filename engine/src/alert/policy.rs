@@ -46,7 +46,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             late_raise: 0.70,
-            late_clear: 0.35,
+            late_clear: 0.10,
             late_hold_s: 60.0,
             late_at_once: 0.95,
             late_clear_hold_s: 180.0,

@@ -29,16 +29,17 @@ pub struct EtaModel {
 
 impl Default for EtaModel {
     /// Van deliveries: Amazon's GOAL labels give a log spread of 0.63 for one visit (notes on
-    /// ETA §2.2); city driving takes about 1.4 times free flow. The weights are what the spreads
-    /// say: own variance ÷ common variance, in visits and in kilometres of about 100 s.
+    /// ETA §2.2); city driving takes about 1.4 times free flow. The weights are near what the
+    /// spreads say: own variance ÷ common variance, in visits and in kilometres of about 100 s;
+    /// that of visits is lower, so that a slow day shows within a shift.
     fn default() -> Self {
         Self {
             travel_ratio: 1.4,
-            travel_common_sd: 0.15,
-            travel_km_sd: 0.25,
+            travel_common_sd: 0.10,
+            travel_km_sd: 0.18,
             travel_weight_s: 300.0,
             service_ratio: 1.1,
-            service_common_sd: 0.15,
+            service_common_sd: 0.12,
             service_sd: 0.6,
             service_weight: 16.0,
             service_default_s: 120.0,

@@ -51,7 +51,10 @@ const NOW_RATIO_MAX: f64 = 12.0;
 /// Share of the common spread that no amount of one vehicle's own day removes.
 const COMMON_STAYS: f64 = 0.5;
 /// Starting, stopping, lights: spread of any leg however short, seconds.
-const LEG_SD_S: f64 = 12.0;
+const LEG_SD_S: f64 = 9.0;
+/// Where a part of town stands still nobody knows how far that reaches or how long it lasts: so
+/// much more spread of all driving ahead, standard deviation of the logarithm.
+const SLOW_COMMON_SD: f64 = 0.3;
 /// Spread of what is expected beyond the day's ratio, as a share of it.
 const EXTRA_SD: f64 = 0.4;
 
@@ -194,7 +197,8 @@ impl Driving {
     pub fn common_sd(&self, model: &EtaModel) -> f64 {
         let prior = model.travel_weight_s;
         let share = COMMON_STAYS + (1.0 - COMMON_STAYS) * prior / (prior + self.day_free_s);
-        model.travel_common_sd * sqrt(share)
+        let beyond = if self.slow.is_some() { SLOW_COMMON_SD } else { 0.0 };
+        sqrt(model.travel_common_sd * model.travel_common_sd * share + beyond * beyond)
     }
 
     /// Seconds that a stretch takes longer than the day's ratio says. Right ahead the ratio of

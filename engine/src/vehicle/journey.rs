@@ -69,11 +69,13 @@ impl Step<'_> {
             self.state.journey.spent.idle += moved.seconds;
             return;
         }
-        let covered = self.follow(seen, moved);
+        let crossed = self.crossed(moved);
+        let covered = self.follow(seen, crossed);
         self.account(moved.seconds, covered);
         let Some(way) = &self.state.journey.way else { return };
         let to_drive_s = way.left.free_s;
-        self.state.off_route.drove(moved.metres, covered);
+        // Along a path found from a wrong match more is covered than can have been driven.
+        self.state.off_route.drove(moved.metres, covered.min(crossed));
         if self.is_near_next(seen.position) {
             return;
         }
@@ -100,14 +102,9 @@ impl Step<'_> {
 
     /// Follows the path to the next stop, or finds one; how many free-flow seconds of road the
     /// vehicle has covered since the fix before.
-    fn follow(&mut self, seen: &Seen, moved: &Moved) -> f64 {
+    fn follow(&mut self, seen: &Seen, crossed: f64) -> f64 {
         let road = &*self.world.road;
-        let unknown = match (self.state.motion.halt, self.state.place) {
-            (Some(_), _) => 0.0,
-            (None, Some(p)) => moved.metres * road.free_s(p.edge) / road.length_m(p.edge).max(1.0),
-            (None, None) => moved.seconds / self.state.driving.ratio(&self.world.model),
-        };
-        let Some(place) = self.state.place else { return unknown };
+        let Some(place) = self.state.place else { return crossed };
         let journey = &mut self.state.journey;
         if let Some(way) = &mut journey.way {
             let before = way.left.free_s;
@@ -118,12 +115,25 @@ impl Step<'_> {
                 journey.on_way = Some(place);
                 return covered;
             }
-            journey.astray += 1;
-            if journey.astray < ASTRAY_FIXES {
-                return unknown;
+            if let Some(covered) = self.rejoin(seen, place) {
+                return covered;
+            }
+            // Who waits at a junction is matched to any of its streets.
+            if self.state.motion.halt.is_some() {
+                return crossed;
+            }
+            self.state.journey.astray += 1;
+            if self.state.journey.astray < ASTRAY_FIXES {
+                return crossed;
             }
         }
-        let (since, before) = (journey.on_way_at, journey.way.as_ref().map(|w| w.left.free_s));
+        let journey = &mut self.state.journey;
+        if self.state.off_route.left.is_none() {
+            journey.way_left = journey.way.take();
+        }
+        let since = journey.on_way_at;
+        let way = journey.way.as_ref().or(journey.way_left.as_ref());
+        let before = way.map(|w| w.left.free_s);
         self.find_way(place);
         let journey = &mut self.state.journey;
         journey.astray = 0;
@@ -139,7 +149,39 @@ impl Step<'_> {
             self.state.off_route.stray(seen.time, since, allowed, best);
         }
         self.state.journey.on_way_at = Some(seen.time);
-        unknown
+        crossed
+    }
+
+    /// Seconds at free flow that a vehicle has driven since the fix before, by its own distance.
+    fn crossed(&self, moved: &Moved) -> f64 {
+        let road = &*self.world.road;
+        match (self.state.motion.halt, self.state.place) {
+            (Some(_), _) => 0.0,
+            (None, Some(p)) => moved.metres * road.free_s(p.edge) / road.length_m(p.edge).max(1.0),
+            (None, None) => moved.seconds / self.state.driving.ratio(&self.world.model),
+        }
+    }
+
+    /// Goes on along the way it seemed to have left, when it is found there: the fixes between
+    /// were matched wrongly, or he knew a way round the corner.
+    fn rejoin(&mut self, seen: &Seen, place: Place) -> Option<f64> {
+        let journey = &mut self.state.journey;
+        if self.state.off_route.raised {
+            journey.way_left = None;
+        }
+        let mut way = journey.way_left.take()?;
+        let before = way.left.free_s;
+        if !way.follow(&self.world.road, place) {
+            journey.way_left = Some(way);
+            return None;
+        }
+        let covered = before - way.left.free_s;
+        journey.way = Some(way);
+        journey.astray = 0;
+        journey.on_way_at = Some(seen.time);
+        journey.on_way = Some(place);
+        self.state.off_route.rejoin();
+        Some(covered)
     }
 
     /// Finds the path from here to the next stop.

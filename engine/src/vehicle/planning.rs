@@ -117,6 +117,7 @@ impl Step<'_> {
         let journey = &mut self.state.journey;
         journey.at = at;
         journey.way = None;
+        journey.way_left = None;
         journey.astray = 0;
         journey.on_way_at = None;
         if self.state.off_route.over() == Some(Turn::Clear) {
@@ -256,6 +257,7 @@ impl Step<'_> {
             // The next stop is another one now.
             self.void_proposal("a stop is done");
             self.state.journey.way = None;
+            self.state.journey.way_left = None;
             self.state.journey.on_way_at = None;
             self.resume_way();
         }

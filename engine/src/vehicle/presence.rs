@@ -179,6 +179,7 @@ impl Step<'_> {
         journey.at = Some(AtStop { stop, middle, arrived: since, leaving: None });
         journey.last_stop = Some(id);
         journey.way = None;
+        journey.way_left = None;
         journey.brief = None;
         journey.pending_s = 0.0;
         journey.stuck_s = 0.0;

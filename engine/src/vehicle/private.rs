@@ -297,6 +297,22 @@ fn left(w: WireLeft) -> Left {
     }
 }
 
+fn way_to_wire(w: &Way) -> WireWay {
+    WireWay {
+        edges: w.edges.iter().map(|e| e.0).collect(),
+        target: Some(place_to_wire(w.target)),
+        at: w.at as u32,
+        free_s: w.left.free_s,
+        metres: w.left.metres,
+    }
+}
+fn way(w: WireWay) -> Option<Way> {
+    let target = place(w.target?);
+    let edges = w.edges.into_iter().map(EdgeId).collect::<Vec<_>>();
+    let left = Stretch { free_s: w.free_s, metres: w.metres };
+    (!edges.is_empty()).then(|| Way::kept(edges, target, w.at as usize, left))
+}
+
 fn journey_to_wire(j: &Journey) -> WireJourney {
     let Spent { driven, driven_free, idle, waited, planned, dwell } = j.spent;
     WireJourney {
@@ -310,13 +326,8 @@ fn journey_to_wire(j: &Journey) -> WireJourney {
         }),
         last_stop: j.last_stop.as_ref().map(ToString::to_string),
         at_depot: j.at_depot,
-        way: j.way.as_ref().map(|w| WireWay {
-            edges: w.edges.iter().map(|e| e.0).collect(),
-            target: Some(place_to_wire(w.target)),
-            at: w.at as u32,
-            free_s: w.left.free_s,
-            metres: w.left.metres,
-        }),
+        way: j.way.as_ref().map(way_to_wire),
+        way_left: j.way_left.as_ref().map(way_to_wire),
         astray: j.astray,
         on_way_us: j.on_way_at.map(Timestamp::micros),
         on_way: j.on_way.map(place_to_wire),
@@ -336,12 +347,6 @@ fn journey(w: WireJourney) -> Result<Journey, BadRecord> {
     let time = |us: Option<i64>| us.map(Timestamp::from_micros);
     let [driven, driven_free, idle, waited, planned, dwell] = numbers(&w.spent);
     let last_stop = w.last_stop.as_deref().map(ingest::id::StopId::new).transpose();
-    let way = |w: WireWay| {
-        let target = place(w.target?);
-        let edges = w.edges.into_iter().map(EdgeId).collect::<Vec<_>>();
-        let left = Stretch { free_s: w.free_s, metres: w.metres };
-        (!edges.is_empty()).then(|| Way::kept(edges, target, w.at as usize, left))
-    };
     Ok(Journey {
         began: Timestamp::from_micros(w.began_us),
         at: w.at.map(|a| AtStop {
@@ -353,6 +358,7 @@ fn journey(w: WireJourney) -> Result<Journey, BadRecord> {
         last_stop: last_stop.map_err(|e| BadRecord::Value(e.to_string()))?,
         at_depot: w.at_depot,
         way: w.way.and_then(way),
+        way_left: w.way_left.and_then(way),
         astray: w.astray,
         on_way_at: time(w.on_way_us),
         on_way: w.on_way.map(place),

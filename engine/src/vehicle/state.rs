@@ -66,6 +66,8 @@ pub(super) struct Journey {
     pub(super) at_depot: bool,
     /// The path to the next stop.
     pub(super) way: Option<Way>,
+    /// The one it seems to have left, until that is certain.
+    pub(super) way_left: Option<Way>,
     /// Fixes in a row that are not on the path, and when the vehicle was last on it.
     pub(super) astray: u32,
     pub(super) on_way_at: Option<Timestamp>,
@@ -154,6 +156,7 @@ impl Step<'_> {
         self.state.track.reset();
         self.state.place = None;
         self.state.journey.way = None;
+        self.state.journey.way_left = None;
         self.state.journey.slow = None;
         for visit in self.state.plans.0.iter_mut().flat_map(|p| &mut p.visits) {
             visit.leg = None;

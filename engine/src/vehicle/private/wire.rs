@@ -191,6 +191,8 @@ pub(super) struct WireJourney {
     pub(super) brief: Option<WireHalt>,
     #[prost(message, optional, tag = "17")]
     pub(super) on_way_left: Option<WirePoint>,
+    #[prost(message, optional, tag = "18")]
+    pub(super) way_left: Option<WireWay>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

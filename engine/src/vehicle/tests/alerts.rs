@@ -77,7 +77,8 @@ fn a_detour_is_off_route_once() {
         told.iter().map(|t| t.split_once(' ').unwrap().0.parse().unwrap()).collect();
     // Half a minute after it turned round a minute has been lost.
     assert!((seconds[0] - left - 30).abs() <= 60, "{told:?} left {left}");
-    assert!((seconds[1] - back).abs() <= 60, "{told:?} back {back}");
+    // Two minutes on one way, or he is only on his way round the next block.
+    assert!((0..=180).contains(&(seconds[1] - back)), "{told:?} back {back}");
     van.check();
 }
 
