@@ -27,7 +27,8 @@ pub struct Lag {
 }
 
 impl Lag {
-    /// Five fixes or 30 s, whichever comes later, in 16 columns.
+    /// Five fixes or 30 s, whichever comes later, in 16 columns; the seconds are
+    /// those of driving, and at rest ten minutes are 30 s.
     pub const ONLINE: Self = Self { fixes: 5, seconds: 30.0, columns: COLUMNS_MAX };
     /// Nothing is committed before all paths agree or the trace ends.
     pub const OFFLINE: Self =
@@ -66,8 +67,16 @@ const STRAIGHT_ERROR: f64 = 0.1;
 const SPEED_ERROR: (f64, f64, f64) = (0.5, 0.05, 0.6);
 /// Reported speeds are trusted up to this interval, seconds; then vehicles stop unseen.
 const SPEED_TRUSTED_S: f64 = 20.0;
+/// A path that moved less than this stood still, metres.
+const STILL_M: f64 = 2.0;
+/// A second counts in full towards [`Lag::seconds`] from this speed on, metres per second.
+const FULL_MPS: f64 = 3.0;
+/// How much a second at rest counts: ten minutes are 30 s.
+const STILL_SHARE: f64 = 0.05;
 /// Columns closer than this are thinned, seconds: half a minute then fits the window.
 const SPAN_S: f64 = 4.5;
+/// In a full window columns are thinned up to this, seconds.
+const ROOM_SPAN_S: f64 = 60.0;
 /// Bounds of the running estimate of the spread of one axis, metres.
 const SIGMA_M: (f64, f64) = (4.0, 60.0);
 /// Least and most spread that a fix's own accuracy may claim, metres.
@@ -139,6 +148,7 @@ impl Track {
     /// After a new column: drops what holds no decision, commits what is decided, answers.
     fn settle(&mut self, road: &Road, scratch: &mut Scratch, out: &mut Observed) {
         self.thin(scratch);
+        self.make_room(scratch);
         self.commit(road, scratch, out);
         self.answer(road, out);
     }
@@ -242,7 +252,8 @@ impl Track {
 
     /// Whether a fix that is too far away is believed after all, because others said the same.
     fn believe(&mut self, o: &Observation) -> bool {
-        let last = Last { position: o.position, time: o.time, speed_mps: o.speed_mps };
+        let speed_mps = o.speed_mps.filter(|s| s.is_finite());
+        let last = Last { position: o.position, time: o.time, speed_mps };
         let fixes = match self.doubt {
             Some(d) if !implausible(&self.seen(o, &d.last)) => d.fixes + 1,
             _ => 1,
@@ -339,6 +350,21 @@ impl Track {
         }
     }
 
+    /// In a full window drops a column that holds no decision, of those the one whose neighbours
+    /// are closest in time, so that no commit is forced for want of room.
+    fn make_room(&mut self, scratch: &mut Scratch) {
+        if self.marks.len() <= self.lag.columns {
+            return;
+        }
+        self.mark_living(&mut scratch.marks);
+        let span = |k: &usize| self.marks[k + 1].time.seconds_since(self.marks[k - 1].time);
+        let plain = (1..self.marks.len() - 1).filter(|k| self.is_plain(*k, &scratch.marks));
+        let least = plain.min_by(|a, b| span(a).total_cmp(&span(b)));
+        if let Some(index) = least.filter(|k| span(k) <= ROOM_SPAN_S) {
+            self.drop_column(index);
+        }
+    }
+
     /// Whether no living path moved by more than two metres since column `index`.
     fn is_still(&self, index: usize, marks: &[u16]) -> bool {
         let newest = self.marks.len() - 1;
@@ -349,7 +375,7 @@ impl Track {
                 back = usize::from(self.column(column)[back].back);
             }
             let first = self.column(index)[back];
-            first.edge == last.edge && (first.offset_m - last.offset_m).abs() < 2.0
+            first.edge == last.edge && f64::from(first.offset_m - last.offset_m).abs() < STILL_M
         })
     }
 
@@ -384,7 +410,7 @@ impl Track {
                 let keep = scratch.marks[index].trailing_zeros() as usize;
                 self.commit_to(road, (index, keep), scratch, out);
             }
-            let Some(index) = self.overdue() else { return };
+            let Some(index) = self.overdue(road) else { return };
             let Some(keep) = self.best().map(|b| self.ancestor(b, index)) else { return };
             self.keep_descendants(index, keep);
             self.commit_to(road, (index, keep), scratch, out);
@@ -392,16 +418,48 @@ impl Track {
     }
 
     /// The newest column that has waited too long, if it is not the first already.
-    fn overdue(&self) -> Option<usize> {
-        let newest = self.marks.last()?;
+    fn overdue(&self, road: &Road) -> Option<usize> {
         let over = self.marks.len().saturating_sub(self.lag.columns);
-        let late = self.marks.iter().rposition(|m| {
-            newest.fix.wrapping_sub(m.fix) > self.lag.fixes
-                && newest.time.seconds_since(m.time) > self.lag.seconds
-        });
+        let late = self.late(road);
         let index = late.unwrap_or(0).max(over);
         let undecided = index > 0 || (late.is_some() && self.marks[0].cells > 1);
         undecided.then_some(index)
+    }
+
+    /// The newest column after which more fixes and seconds lie than the lag allows. Seconds count
+    /// by the way the best path makes in them: what tells two branches apart is the way, and a
+    /// vehicle that waits at a fork or creeps in a jam would be committed to one by noise alone.
+    fn late(&self, road: &Road) -> Option<usize> {
+        let newest = self.marks.last()?;
+        let whole = newest.time.seconds_since(self.marks[0].time);
+        if whole <= self.lag.seconds || newest.fix.wrapping_sub(self.marks[0].fix) <= self.lag.fixes
+        {
+            return None;
+        }
+        let (mut cell, mut seconds) = (self.best()?, 0.0);
+        for index in (0..self.marks.len()).rev() {
+            let mark = &self.marks[index];
+            let fixes = newest.fix.wrapping_sub(mark.fix);
+            if fixes > self.lag.fixes && seconds > self.lag.seconds {
+                return Some(index);
+            }
+            if index == 0 {
+                break;
+            }
+            let after = self.column(index)[cell];
+            cell = usize::from(after.back);
+            let before = self.column(index - 1)[cell];
+            let took = mark.time.seconds_since(self.marks[index - 1].time);
+            let share = match (before.driven(), after.driven()) {
+                (Some(a), Some(b)) => {
+                    let metres = distance_m(road.point_at(a).0, road.point_at(b).0);
+                    metres / (FULL_MPS * took.max(1e-3))
+                }
+                _ => 1.0,
+            };
+            seconds += took * share.clamp(STILL_SHARE, 1.0);
+        }
+        None
     }
 
     /// The hypothesis of column `index` from which the newest column's `cell` descends.

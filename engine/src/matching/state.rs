@@ -44,6 +44,11 @@ impl Cell {
         Self { edge, offset_m, back, off_road: true }
     }
 
+    /// The place on the road; absent off it.
+    pub(super) fn driven(&self) -> Option<Place> {
+        self.place().filter(|_| !self.off_road)
+    }
+
     /// The place, or where the road was left; absent when never on the road.
     pub(super) fn place(&self) -> Option<Place> {
         (self.edge != NO_EDGE)

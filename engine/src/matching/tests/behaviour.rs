@@ -135,6 +135,29 @@ A--1--B--2--C--3--D
 }
 
 #[test]
+fn a_vehicle_that_creeps_at_a_fork_is_not_decided_by_its_noise() {
+    let drawing = "\
+A--1--2--B----------3-----C
+         |
+         D----------4-----E";
+    for (to, path) in [("3", "AB BC"), ("4", "AB BD DE")] {
+        let town = town(drawing);
+        let mut fixes = town.fixes("12", 8.0);
+        let (stop, start) = (fixes[1].position, fixes[1].time);
+        for k in 1..60 {
+            let (east, north) = wander(k);
+            let mut wait = fix(moved(stop, east + 30.0, north), start.plus_seconds(k as f64));
+            wait.speed_mps = Some(if k % 4 == 0 { 0.9 } else { 0.0 });
+            fixes.push(wait);
+        }
+        let last = fixes.last().unwrap().time;
+        let digit = to.chars().next().unwrap();
+        fixes.push(fix(town.places[&digit], last.plus_seconds(14.0)));
+        assert_eq!(town.drive(&fixes).path, path);
+    }
+}
+
+#[test]
 fn a_yard_beside_the_road_is_no_break() {
     let drawing = "\
 A--1--B----2---C----3--D
