@@ -14,7 +14,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::debug!(?error, "command failed");
-            eprintln!("milepost: {error:#}");
+            // One line, also where a library's message has several.
+            let line: Vec<_> = format!("{error:#}").split_whitespace().map(str::to_owned).collect();
+            eprintln!("milepost: {}", line.join(" "));
             ExitCode::FAILURE
         }
     }

@@ -28,7 +28,7 @@ use crate::clock;
 use append::Appender;
 use member::KafkaMember;
 pub use properties::Properties;
-use read::KafkaReader;
+use read::{Idle, KafkaReader};
 
 /// How long a question to the broker may take.
 const ASK_LIMIT: Duration = Duration::from_secs(15);
@@ -42,6 +42,7 @@ pub struct KafkaLog {
     properties: Properties,
     partitions: BTreeMap<Topic, u32>,
     appender: Appender,
+    idle: Idle,
     /// By group: a consumer that only asks.
     askers: Mutex<BTreeMap<String, BaseConsumer>>,
 }
@@ -64,7 +65,13 @@ impl KafkaLog {
         let properties = Properties::new(brokers, extra);
         let partitions = topics::check(&properties)?;
         let appender = Appender::new(&properties)?;
-        Ok(Self { properties, partitions, appender, askers: Mutex::default() })
+        Ok(Self {
+            properties,
+            partitions,
+            appender,
+            idle: Idle::default(),
+            askers: Mutex::default(),
+        })
     }
 
     /// Asks the broker through the consumer of `group`.
@@ -184,7 +191,7 @@ impl Log for KafkaLog {
         for (partition, _) in from {
             ingest::log::local::check_partition(topic, *partition, self.partitions(topic))?;
         }
-        Ok(Box::new(KafkaReader::new(&self.properties, topic, from)?))
+        Ok(Box::new(KafkaReader::new((&self.properties, &self.idle), topic, from)?))
     }
 
     fn member(&self, group: &str, topic: Topic, owner: &str) -> Result<Box<dyn Member>, LogError> {

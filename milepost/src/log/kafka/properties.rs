@@ -108,7 +108,8 @@ impl Properties {
     /// A reader without a group.
     pub(super) fn reader(&self) -> ClientConfig {
         let mut config = self.consumer("milepost-readers");
-        config.set("enable.partition.eof", "true");
+        // The broker says "end of partition" only after this wait: recovery reads to many ends.
+        config.set("enable.partition.eof", "true").set("fetch.wait.max.ms", "20");
         config
     }
 

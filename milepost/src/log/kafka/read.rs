@@ -1,6 +1,7 @@
 //! Reading committed records without a group.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -32,9 +33,36 @@ struct At {
     quiet_since: Instant,
 }
 
+/// Consumers kept for the next reader; recovery reads three stretches of each partition.
+const IDLE_MAX: usize = 4;
+
+/// Consumers that nobody reads with now: making one anew costs connections and metadata.
+#[derive(Clone, Default)]
+pub(super) struct Idle(Arc<Mutex<Vec<BaseConsumer>>>);
+
+impl Idle {
+    fn take(&self, properties: &Properties) -> Result<BaseConsumer, LogError> {
+        match self.0.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            Some(consumer) => Ok(consumer),
+            None => properties.reader().create().map_err(unavailable),
+        }
+    }
+    fn give(&self, consumer: BaseConsumer) {
+        if consumer.unassign().is_err() {
+            return;
+        }
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_MAX {
+            idle.push(consumer);
+        }
+    }
+}
+
 /// Reads chosen partitions of a topic.
 pub(super) struct KafkaReader {
-    consumer: BaseConsumer,
+    /// Always there until it is dropped.
+    consumer: Option<BaseConsumer>,
+    idle: Idle,
     topic: Topic,
     name: String,
     at: BTreeMap<u32, At>,
@@ -42,11 +70,11 @@ pub(super) struct KafkaReader {
 
 impl KafkaReader {
     pub(super) fn new(
-        properties: &Properties,
+        (properties, idle): (&Properties, &Idle),
         topic: Topic,
         from: &[(u32, u64)],
     ) -> Result<Self, LogError> {
-        let consumer: BaseConsumer = properties.reader().create().map_err(unavailable)?;
+        let consumer = idle.take(properties)?;
         let name = topic.name();
         let mut at = BTreeMap::new();
         let mut assignment = TopicPartitionList::new();
@@ -70,7 +98,7 @@ impl KafkaReader {
             at.insert(*partition, At { position: *offset, known_end, ended: false, quiet_since });
         }
         consumer.assign(&assignment).map_err(unavailable)?;
-        Ok(Self { consumer, topic, name, at })
+        Ok(Self { consumer: Some(consumer), idle: idle.clone(), topic, name, at })
     }
 
     /// An idle partition whose end lies behind transaction markers: learns the end, and reads
@@ -85,14 +113,13 @@ impl KafkaReader {
         at.ended = false;
         at.quiet_since = now;
         let number_of = partition.cast_signed();
-        let (_, end) = self
-            .consumer
-            .fetch_watermarks(&self.name, number_of, ASK_LIMIT)
-            .map_err(unavailable)?;
+        let Some(consumer) = &self.consumer else { return Ok(()) };
+        let (_, end) =
+            consumer.fetch_watermarks(&self.name, number_of, ASK_LIMIT).map_err(unavailable)?;
         if number(end) > at.position {
             at.known_end = number(end);
             let here = Offset::Offset(at.position.cast_signed());
-            self.consumer.seek(&self.name, number_of, here, ASK_LIMIT).map_err(unavailable)?;
+            consumer.seek(&self.name, number_of, here, ASK_LIMIT).map_err(unavailable)?;
         }
         Ok(())
     }
@@ -109,7 +136,8 @@ impl Reader for KafkaReader {
             } else {
                 Duration::ZERO
             };
-            match self.consumer.poll(left) {
+            let Some(consumer) = &self.consumer else { return Ok(records) };
+            match consumer.poll(left) {
                 Some(Ok(message)) => {
                     let record = record(&message, self.topic);
                     if let Some(at) = self.at.get_mut(&record.partition) {
@@ -125,8 +153,13 @@ impl Reader for KafkaReader {
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     if let Some(at) = self.at.get_mut(&partition.cast_unsigned()) {
+                        let further = at.position < at.known_end;
                         at.position = at.position.max(at.known_end);
                         at.ended = true;
+                        if further && records.is_empty() {
+                            // The caller may have waited for just this.
+                            return Ok(records);
+                        }
                     }
                 }
                 Some(Err(error)) => {
@@ -155,6 +188,14 @@ impl Reader for KafkaReader {
 
     fn position(&self, partition: u32) -> Option<u64> {
         self.at.get(&partition).map(|at| at.position)
+    }
+}
+
+impl Drop for KafkaReader {
+    fn drop(&mut self) {
+        if let Some(consumer) = self.consumer.take() {
+            self.idle.give(consumer);
+        }
     }
 }
 

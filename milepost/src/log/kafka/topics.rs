@@ -10,6 +10,7 @@ use rdkafka::admin::{
 };
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::metadata::Metadata;
 
 use super::properties::Properties;
 use super::{ASK_LIMIT, unavailable};
@@ -87,7 +88,7 @@ pub fn create(properties: &Properties, replication: i32) -> Result<Vec<String>, 
 /// `Corrupt` names the topic and what was expected; `Unavailable` when no broker answers.
 pub fn check(properties: &Properties) -> Result<BTreeMap<Topic, u32>, LogError> {
     let admin = admin(properties)?;
-    let metadata = admin.inner().fetch_metadata(None, ASK_LIMIT).map_err(unavailable)?;
+    let metadata = metadata(&admin, properties)?;
     let mut partitions = BTreeMap::new();
     for topic in Topic::ALL {
         let name = topic.name();
@@ -115,7 +116,7 @@ pub fn check(properties: &Properties) -> Result<BTreeMap<Topic, u32>, LogError> 
 /// `Unavailable` when no broker answers.
 pub fn none_exists(properties: &Properties) -> Result<bool, LogError> {
     let admin = admin(properties)?;
-    let metadata = admin.inner().fetch_metadata(None, ASK_LIMIT).map_err(unavailable)?;
+    let metadata = metadata(&admin, properties)?;
     let names = Topic::ALL.map(Topic::name);
     Ok(!metadata.topics().iter().any(|t| names.iter().any(|n| n == t.name())))
 }
@@ -139,6 +140,15 @@ fn check_settings(admin: &AdminClient<DefaultClientContext>) -> Result<(), LogEr
         }
     }
     Ok(())
+}
+
+fn metadata(
+    admin: &AdminClient<DefaultClientContext>,
+    properties: &Properties,
+) -> Result<Metadata, LogError> {
+    admin.inner().fetch_metadata(None, ASK_LIMIT).map_err(|error| {
+        LogError::Unavailable(format!("no broker answers at `{}`: {error}", properties.brokers()))
+    })
 }
 
 fn admin(properties: &Properties) -> Result<AdminClient<DefaultClientContext>, LogError> {
