@@ -15,7 +15,7 @@ demo:
 test:
 	@deploy/needs.sh test
 	cargo test --workspace --locked
-	deploy/kafka/with-broker.sh cargo test --locked -p tests --features kafka --test it kafka::
+	deploy/kafka/with-broker.sh cargo test --locked -p tests --features kafka --test it kafka:: -- --test-threads 1
 
 # Every benchmark prints its ratio to a reference measured in the same run.
 bench:

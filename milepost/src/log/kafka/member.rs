@@ -237,10 +237,15 @@ impl KafkaMember {
         if offsets.is_empty() {
             return Ok(());
         }
-        // From here on everybody can see whose they are.
+        // From here on everybody can see whose they are; while the group still moves that may fail,
+        // and the first commit says it then.
         let word = self.word();
         let stamp = Commit { records: Vec::new(), offsets };
-        self.transact(&stamp, &word).map_err(|error| self.undo(&error))
+        if let Err(error) = self.transact(&stamp, &word) {
+            let error = self.undo(&error);
+            info!(%error, "partitions were taken without word");
+        }
+        Ok(())
     }
 
     /// What we leave with the offsets we commit.
