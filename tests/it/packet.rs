@@ -13,9 +13,10 @@ use engine::runtime::{Engine, Maps, Settings as EngineSettings};
 use gateway::{Gateway, Listen, Metrics, Settings as GatewaySettings};
 use ingest::fix::{Fix, Measured, Report};
 use ingest::id::{DeviceId, TenantId, VehicleId, percent_encoded};
-use ingest::log::{Log, MemoryLog, Topic};
+use ingest::log::{Log, MemoryLog, NewRecord, Topic};
 use ingest::protocol::{Transport, by_name};
 use ingest::record::{DeviceRecord, Pid};
+use ingest::time::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -77,7 +78,7 @@ fn street() -> engine::road::Road {
     builder.finish().unwrap()
 }
 
-fn fix(at: ingest::time::Timestamp) -> Report {
+fn fix(at: Timestamp) -> Report {
     let mut report = Report::of(DeviceId::new(IMEI).unwrap());
     report.time = Some(at);
     let measured = Measured {
@@ -104,31 +105,33 @@ async fn until(stream: &mut TcpStream, what: &str) {
     }
 }
 
+/// The device is van-1's: for the gateway, and for the vehicle's step.
+fn known(device: &DeviceId, tenant: &TenantId, at: Timestamp) -> Vec<NewRecord> {
+    let record = DeviceRecord {
+        tenant: tenant.clone(),
+        protocols: vec![],
+        assignments: vec![(Timestamp::default(), Some(VehicleId::new("van-1").unwrap()))],
+    };
+    let key = percent_encoded(device).into_bytes().into();
+    let assignment = Assignment {
+        pid: Pid::of_parts(&[b"demo", IMEI.as_bytes()]),
+        received_at: at,
+        device: device.clone(),
+        vehicle: Some(VehicleId::new("van-1").unwrap()),
+        from: at,
+    };
+    let assigned = assignment_envelope(&assignment, None);
+    let assigned = assigned.into_record(Topic::Inputs, bytes::Bytes::from_static(b"demo/van-1"));
+    let belongs = record.envelope().into_record(Topic::Devices, key);
+    vec![belongs, assigned]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_traced_fix_passes_the_packet_table_in_order() {
     let clock = milepost::clock::wall();
     let log: Arc<dyn Log> = Arc::new(MemoryLog::new(2, Arc::clone(&clock)));
     let (tenant, device) = (TenantId::new("demo").unwrap(), DeviceId::new(IMEI).unwrap());
-    let record = DeviceRecord {
-        tenant: tenant.clone(),
-        protocols: vec![],
-        assignments: vec![(
-            ingest::time::Timestamp::default(),
-            Some(VehicleId::new("van-1").unwrap()),
-        )],
-    };
-    let key = percent_encoded(&device).into_bytes().into();
-    let assignment = Assignment {
-        pid: Pid::of_parts(&[b"demo", IMEI.as_bytes()]),
-        received_at: clock(),
-        device: device.clone(),
-        vehicle: Some(VehicleId::new("van-1").unwrap()),
-        from: clock(),
-    };
-    let assigned = assignment_envelope(&assignment, None);
-    let assigned = assigned.into_record(Topic::Inputs, bytes::Bytes::from_static(b"demo/van-1"));
-    let belongs = record.envelope().into_record(Topic::Devices, key);
-    log.append(vec![belongs, assigned]).await.unwrap();
+    log.append(known(&device, &tenant, clock())).await.unwrap();
 
     let road = Arc::new(street());
     let maps = Maps::of(vec![(road.hash().to_owned(), road)]);

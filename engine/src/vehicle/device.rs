@@ -15,10 +15,6 @@ use super::motion::Seen;
 use super::source::Standing;
 use super::state::Step;
 
-/// Attribute of a report that the gateway writes when two connections claim one device; its value
-/// is the newcomer's address.
-const CONFLICT: &str = "device_conflict";
-
 impl Step<'_> {
     /// A fix or a sign of life.
     pub(super) fn device(&mut self, input: DeviceInput) {
@@ -49,7 +45,7 @@ impl Step<'_> {
     }
 
     fn conflict(&mut self, input: &DeviceInput) -> bool {
-        let key = Key::Other(CONFLICT.to_owned());
+        let key = Key::Other(ingest::record::CONFLICT.to_owned());
         let Some(from) = input.report.attributes.get(&key) else { return false };
         let cause = match from {
             Value::Text(address) => Some(format!("also claimed from {address}")),
