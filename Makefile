@@ -29,7 +29,7 @@ lint:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 doc:
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked
 
 # Installs with Debian's or Ubuntu's packages whatever `demo` and `test` need but Rust.
 deps:

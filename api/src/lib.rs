@@ -2,7 +2,7 @@
 //!
 //! A request goes through [`http`] (one file a resource) with its caller ([`auth`], [`open`]),
 //! reads from [`live`] (the newest), [`history`] (the past) or [`store`] (what people said), and
-//! what it changes goes through [`write`] to the log. [`view`] holds the JSON, [`problem`] what
+//! what it changes goes through [`mod@write`] to the log. [`view`] holds the JSON, [`problem`] what
 //! went wrong. [`serve`] starts and stops it all; [`ops`] is the side door for operators.
 
 mod app;

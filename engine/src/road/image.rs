@@ -24,7 +24,7 @@ const ENTRY: usize = 40;
 /// The sections of this version, in file order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Section {
-    /// One record of map-wide facts: [`super::Bounds`].
+    /// One record of map-wide facts: the box that holds the map.
     Summary,
     /// Per node: OSM id i64, lng i32, lat i32 (1e-7 degrees); along a Hilbert curve.
     Nodes,

@@ -64,7 +64,7 @@ pub(super) fn write(state: &State, wake_at: Option<Timestamp>) -> Bytes {
     .into()
 }
 
-/// Reads what [`write`] wrote: the state and its wake-up.
+/// Reads what [`fn@write`] wrote: the state and its wake-up.
 pub(super) fn read(bytes: &Bytes) -> Result<(State, Option<Timestamp>), BadRecord> {
     let w = WirePrivate::decode(bytes.clone())?;
     let time = |us: Option<i64>| us.map(Timestamp::from_micros);
