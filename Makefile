@@ -11,7 +11,7 @@ demo:
 	cargo build --release --locked -p milepost
 	$(CARGO_TARGET_DIR)/release/milepost demo
 
-# Three suites: the code alone, a real Kafka broker, and (with the web app) a real browser.
+# Two suites: the code alone, then what needs a real Kafka broker.
 test:
 	@deploy/needs.sh test
 	cargo test --workspace --locked
