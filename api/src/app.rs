@@ -11,12 +11,14 @@ use ingest::log::{Clock, Log};
 use ingest::time::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
+use crate::assets::Assets;
 use crate::auth::cookie_name;
 use crate::history::History;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::idempotency::Scope;
+use crate::tiles::Tiles;
 
 /// Writes on their way to the log; more wait, and get 503 after 10 s.
 pub(crate) const WRITES_MAX: usize = 1_024;
@@ -35,6 +37,10 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     /// The current map, to refuse stops in the sea.
     pub(crate) road: Option<Arc<Road>>,
+    /// Its tiles.
+    pub(crate) tiles: Option<Arc<Tiles>>,
+    /// The app that browsers load.
+    pub(crate) assets: Assets,
     pub(crate) metrics: Metrics,
     /// Open mode: everybody is this tenant's admin.
     pub(crate) open: Option<TenantId>,

@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use crate::app::Shared;
 use crate::problem::Problem;
 use crate::write::BODY_MAX;
-use crate::{auth, open, page, write};
+use crate::{assets, auth, open, tiles, write};
 
 pub(crate) mod deliveries;
 pub(crate) mod devices;
@@ -65,10 +65,16 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(reroutes::accept))
         .routes(routes!(reroutes::refuse))
         .routes(routes!(stream::get))
+        .routes(routes!(tiles::map))
         .routes(routes!(session::get, session::post, session::delete))
 }
 
-/// The `OpenAPI` document of everything under `/v1`, made from the code.
+/// Operations that browsers know by a place of their own.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(tiles::get))]
+struct Outside;
+
+/// The `OpenAPI` document of everything for programs, made from the code.
 pub fn openapi() -> OpenApi {
     let (_, mut described) = OpenApiRouter::new().nest("/v1", operations()).split_for_parts();
     let info = InfoBuilder::new()
@@ -77,6 +83,7 @@ pub fn openapi() -> OpenApi {
         .description(Some("From a tracker's packet to a kept delivery promise."))
         .build();
     described.info = info;
+    described.merge(<Outside as utoipa::OpenApi>::openapi());
     let base = OpenApiBuilder::new().build();
     described.openapi = base.openapi;
     described
@@ -93,10 +100,17 @@ pub(crate) fn router(app: &Shared) -> Router {
     let v1 = v1
         .layer(middleware::from_fn_with_state(Arc::clone(app), write::once))
         .layer(middleware::from_fn_with_state(Arc::clone(app), auth::identify));
+    let known = Router::new()
+        .route("/tiles/{z}/{x}/{y}", axum::routing::get(tiles::get))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), auth::identify));
     Router::new()
         .nest("/v1", v1)
+        .merge(known)
         .route("/v1/openapi.json", describe)
-        .route("/", axum::routing::get(page::demo))
+        .route("/", axum::routing::get(assets::root))
+        .route("/app", axum::routing::get(assets::place))
+        .route("/app/", axum::routing::get(assets::index))
+        .route("/app/{*path}", axum::routing::get(assets::file))
         .fallback(|request: Request| async move {
             Problem::unknown("resource", request.uri().path()).into_response()
         })
@@ -267,7 +281,8 @@ pub(crate) fn precondition(headers: &HeaderMap, version: Option<u64>) -> Result<
     Ok(())
 }
 
-fn matches(headers: &HeaderMap, name: &header::HeaderName, etag: &str) -> bool {
+/// Whether a header names this `ETag` or any.
+pub(crate) fn matches(headers: &HeaderMap, name: &header::HeaderName, etag: &str) -> bool {
     let text = headers.get(name).and_then(|v| v.to_str().ok());
     text.is_some_and(|text| text.split(',').any(|t| matches!(t.trim(), "*") || t.trim() == etag))
 }

@@ -3,9 +3,10 @@
 //! A request goes through [`http`] (one file a resource) with its caller ([`auth`], [`open`]),
 //! reads from [`live`] (the newest), [`history`] (the past) or [`store`] (what people said), and
 //! what it changes goes through [`mod@write`] to the log. [`view`] holds the JSON, [`problem`] what
-//! went wrong. [`serve`] starts and stops it all; [`ops`] is the side door for operators.
+//! went wrong. `assets` is the app that browsers load, `tiles` its map. [`serve`] starts and stops it all; [`ops`] is the side door for operators.
 
 mod app;
+mod assets;
 pub mod auth;
 mod connection;
 pub mod cost;
@@ -19,6 +20,7 @@ mod page;
 pub mod problem;
 mod serve;
 pub mod store;
+mod tiles;
 pub mod view;
 pub mod write;
 

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::app::{App, Shared, WRITES_MAX};
+use crate::assets::Assets;
 use crate::connection::{Bounded, Peer};
 use crate::history::History;
 use crate::history::fill::{Fill, TooLate};
@@ -23,6 +24,7 @@ use crate::live::{Live, tail};
 use crate::metrics::Metrics;
 use crate::store::keys::{self, Role};
 use crate::store::{Store, StoreError, idempotency, lock, pending};
+use crate::tiles::Tiles;
 use crate::write::carry;
 
 /// How long open requests and writes may take once it stops.
@@ -110,6 +112,8 @@ impl Api {
             history: Arc::clone(&history),
             log: Arc::clone(&log),
             clock: Arc::clone(&clock),
+            tiles: settings.road.clone().map(|road| Arc::new(Tiles::new(road))),
+            assets: Assets::built(),
             road: settings.road,
             metrics: settings.metrics.clone(),
             open: settings.open,

@@ -3,8 +3,9 @@
 //! In reading order: [`class`] and [`access`] say what an edge is and who may use it,
 //! [`plane`] turns degrees into metres, `image` and `record` are the bytes of a map, [`builder`]
 //! makes them (its `turns` spells restrictions out), [`import`] reads OpenStreetMap, `index`
-//! and `near` find what is around a place. A map is the same bytes in a file and in memory, and
-//! every read is bounds-checked: a damaged map gives wrong roads, never a crash.
+//! and `near` find what is around a place, `within` what a box holds. A map is the same
+//! bytes in a file and in memory, and every read is bounds-checked: a damaged map gives wrong
+//! roads, never a crash.
 
 pub mod access;
 mod area;
@@ -21,6 +22,7 @@ pub mod plane;
 pub(crate) mod record;
 #[cfg(test)]
 pub(crate) mod tests;
+mod within;
 
 use std::fmt;
 use std::path::Path;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use engine::model::{Body as Said, Event, EventKind, Output, PositionOutput};
 use engine::record::output_envelope;
+use engine::road::Road;
 use ingest::fix::{Fix, Measured, Report};
 use ingest::id::{DeviceId, TenantId, VehicleKey};
 use ingest::log::{Clock, Log, MemoryLog, Topic};
@@ -18,6 +19,7 @@ use crate::{Api, Metrics, Settings};
 mod access;
 mod flow;
 mod load;
+mod map;
 mod resources;
 mod streams;
 
@@ -31,6 +33,7 @@ struct World {
     data: std::path::PathBuf,
     key: String,
     open: Option<TenantId>,
+    road: Option<Arc<Road>>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -54,7 +57,8 @@ impl World {
             .enable_all()
             .build()
             .unwrap();
-        let mut world = Self { api: None, log, data, key: String::new(), open, runtime };
+        let mut world =
+            Self { api: None, log, data, key: String::new(), open, road: None, runtime };
         world.start();
         world.key = world.key_of("acme", Role::Admin);
         world
@@ -69,7 +73,7 @@ impl World {
             listen: "127.0.0.1:0".parse().unwrap(),
             data: self.data.clone(),
             open: self.open.clone(),
-            road: None,
+            road: self.road.clone(),
             secure: false,
             metrics: Metrics::default(),
         };

@@ -61,6 +61,39 @@ impl Class {
         Self::ALL.get(usize::from(number)).copied().unwrap_or(Self::Service)
     }
 
+    /// The `highway` value without `_link`: a ramp is drawn as the road it belongs to.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Motorway | Self::MotorwayLink => "motorway",
+            Self::Trunk | Self::TrunkLink => "trunk",
+            Self::Primary | Self::PrimaryLink => "primary",
+            Self::Secondary | Self::SecondaryLink => "secondary",
+            Self::Tertiary | Self::TertiaryLink => "tertiary",
+            Self::Unclassified => "unclassified",
+            Self::Residential => "residential",
+            Self::LivingStreet => "living_street",
+            Self::Service => "service",
+            Self::Track => "track",
+            Self::Pedestrian => "pedestrian",
+            Self::Cycleway => "cycleway",
+            Self::Footway => "footway",
+            Self::Steps => "steps",
+            Self::Ferry => "ferry",
+        }
+    }
+
+    /// Whether it is a ramp.
+    pub const fn is_link(self) -> bool {
+        matches!(
+            self,
+            Self::MotorwayLink
+                | Self::TrunkLink
+                | Self::PrimaryLink
+                | Self::SecondaryLink
+                | Self::TertiaryLink
+        )
+    }
+
     /// Free-flow speed of cars and vans where no limit is signed, km/h: what is driven on
     /// average without congestion, bends and crossings included, not what is allowed.
     /// Source: OSRM `profiles/car.lua`, table `speeds` (v5.27); tracks 15 from its `maxspeed`

@@ -171,3 +171,35 @@ fn any_damage_is_an_error_or_harmless() {
         assert!(!padding || damaged[at] == 0x10, "byte {at} is not covered");
     }
 }
+
+/// Against every street, by the boxes of their points.
+#[test]
+fn a_box_holds_each_of_its_streets_once() {
+    let road = grid(12).finish().unwrap();
+    let plane = plane::Plane::new(Position { lng: -8.61, lat: 41.15 });
+    let (mut out, mut shape) = (Vec::new(), Vec::new());
+    for (x, y, side) in [(150.0, 250.0, 10.0), (-50.0, -50.0, 2_000.0), (420.0, 90.0, 333.0)] {
+        let (least, most) = (plane.to_position(x, y), plane.to_position(x + side, y + side));
+        road.within(least, most, &mut out);
+        let mut streets = std::collections::BTreeSet::new();
+        for edge in &out {
+            assert!(streets.insert(*edge.min(&road.reverse(*edge).unwrap())), "{edge:?} twice");
+        }
+        for edge in (0..road.edges() as u32).map(EdgeId) {
+            road.shape(edge, &mut shape);
+            let (a, b) = (shape[0], shape[shape.len() - 1]);
+            let inside = a.lng.min(b.lng) <= most.lng
+                && a.lng.max(b.lng) >= least.lng
+                && a.lat.min(b.lat) <= most.lat
+                && a.lat.max(b.lat) >= least.lat;
+            let street = edge.min(road.reverse(edge).unwrap());
+            assert!(!inside || streets.contains(&street), "{edge:?} is missing");
+        }
+    }
+    Road::default().within(
+        Position { lng: -180.0, lat: -90.0 },
+        Position { lng: 180.0, lat: 90.0 },
+        &mut out,
+    );
+    assert!(out.is_empty());
+}
