@@ -2,14 +2,25 @@
 
 CARGO_TARGET_DIR ?= $(HOME)/.cache/milepost-target
 export CARGO_TARGET_DIR
+# Where deploy/needs.sh puts a newer Node than the distribution's; absent where that is new enough.
+export PATH := $(HOME)/.cache/milepost-node/node_modules/.bin:$(PATH)
 
-.PHONY: demo test bench fmt lint doc deps
+.PHONY: demo test bench fmt lint doc deps web
+
+WEB_SOURCES := $(shell find api/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name .stamp -not -name schema.d.ts)
 
 # A synthetic town, its fleet, all roles in one process; prints the URL.
 demo:
 	@deploy/needs.sh demo
+	@$(MAKE) --no-print-directory web
 	cargo build --release --locked -p milepost
 	$(CARGO_TARGET_DIR)/release/milepost demo
+
+# The dispatcher app, into api/web/dist/; built again only when its sources changed.
+web: api/web/.stamp
+api/web/.stamp: $(WEB_SOURCES)
+	cd api/web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+	@touch $@
 
 # Two suites: the code alone, then what needs a real Kafka broker.
 test:

@@ -1,0 +1,225 @@
+/** One map: its camera, its layers, and what is under the pointer. */
+import { AttributionControl, type LngLatBoundsLike, Map as MapLibre, setWorkerUrl } from "maplibre-gl";
+import "maplibre-gl/dist/maplibre-gl.css";
+import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
+import { lastMarkers } from "../state/live";
+import { still } from "../state/theme";
+import type { Label, Markers } from "../worker/protocol";
+import { FLOATS } from "../worker/protocol";
+import { mercatorX, mercatorY } from "../worker/markers";
+import { VansLayer } from "./layer";
+import { addImages, addOverlays, addWords, routeData, type RouteLine, type RouteStop, stopData, wordData } from "./overlays";
+import { ATTRIBUTION, style } from "./style";
+
+setWorkerUrl(workerUrl);
+
+/** A press this near to a van means it, pixels; the finger is wider. */
+const REACH = 18;
+const REACH_TOUCH = 26;
+/** The nearest the map goes. */
+const ZOOM_MAX = 18.5;
+
+export type Camera = [lng: number, lat: number, zoom: number];
+export type Box = [west: number, south: number, east: number, north: number];
+
+/** Whether the server has tiles; asked once. */
+let tiles: Promise<boolean> | undefined;
+function hasTiles(): Promise<boolean> {
+  tiles ??= fetch("/v1/map").then((answer) => answer.ok, () => false);
+  return tiles;
+}
+
+export interface Wanted {
+  camera?: Camera | undefined;
+  /** Without a camera the map begins with this. */
+  box?: Box | undefined;
+  vans: boolean;
+  /** Room that floats take at its edges, pixels. */
+  padding?: { top: number; right: number; bottom: number; left: number };
+}
+
+export class MapView {
+  readonly map: MapLibre;
+  private readonly vans = new VansLayer();
+  private ready = false;
+  private chosen: string | null = null;
+  private lines: RouteLine[] = [];
+  private stops: RouteStop[] = [];
+  private words: Label[] = [];
+  private drawn = "";
+  onPick: (vehicle: string | null) => void = () => {};
+  onHover: (vehicle: string | null) => void = () => {};
+  onStop: (stop: string) => void = () => {};
+  onMove: (camera: Camera, byPerson: boolean) => void = () => {};
+  onReady: () => void = () => {};
+
+  constructor(container: HTMLElement, private readonly wanted: Wanted) {
+    const { camera, box } = wanted;
+    this.map = new MapLibre({
+      container, style: style(false), attributionControl: false, maxZoom: ZOOM_MAX, pitchWithRotate: false,
+      dragRotate: false, touchPitch: false, renderWorldCopies: false, fadeDuration: 0, trackResize: true,
+      ...(camera === undefined ? {} : { center: [camera[0], camera[1]], zoom: camera[2] }),
+      ...(camera === undefined && box !== undefined ? { bounds: box as LngLatBoundsLike, fitBoundsOptions: { padding: this.wanted.padding ?? 56 } } : {}),
+    });
+    this.map.touchZoomRotate.disableRotation();
+    this.map.keyboard.disableRotation();
+    this.map.addControl(new AttributionControl({ compact: false, customAttribution: ATTRIBUTION }), "bottom-right");
+    this.map.on("load", () => void this.load());
+    this.map.on("moveend", (event) => {
+      const { lng, lat } = this.map.getCenter();
+      this.onMove([lng, lat, this.map.getZoom()], event.originalEvent !== undefined);
+    });
+    this.map.on("click", (event) => this.click(event.point.x, event.point.y, matchMedia("(pointer: coarse)").matches));
+    this.map.on("mousemove", (event) => {
+      const found = this.vanAt(event.point.x, event.point.y, REACH);
+      this.map.getCanvas().style.cursor = found === null ? "" : "pointer";
+      this.onHover(found);
+    });
+    // A tile that fails is asked for again when it is needed; the page says when data stops.
+    this.map.on("error", () => {});
+  }
+
+  private async load(): Promise<void> {
+    const tiled = await hasTiles();
+    if (tiled) this.map.setStyle(style(true), { diff: false });
+    const begin = () => {
+      addImages(this.map);
+      addOverlays(this.map);
+      if (this.wanted.vans) {
+        this.vans.still = still.matches;
+        this.map.addLayer(this.vans);
+        if (lastMarkers.markers !== null) this.vans.set(lastMarkers.markers);
+      }
+      addWords(this.map);
+      this.ready = true;
+      this.draw();
+      this.onReady();
+    };
+    if (tiled) this.map.once("style.load", begin);
+    else begin();
+  }
+
+  /** Draws everything in the theme that is shown now. */
+  async repaint(): Promise<void> {
+    if (!this.ready) return;
+    const tiled = await hasTiles();
+    const base = style(tiled);
+    for (const layer of base.layers) {
+      for (const [name, value] of Object.entries(layer.paint ?? {})) {
+        this.map.setPaintProperty(layer.id, name as Parameters<MapLibre["setPaintProperty"]>[1], value);
+      }
+    }
+    addImages(this.map);
+    for (const id of ["words", "stops", "route-proposed", "route-track", "route-done", "route-late", "route-ahead", "route-halo", "vans"]) {
+      if (this.map.getLayer(id) !== undefined) this.map.removeLayer(id);
+    }
+    for (const id of ["route", "stops", "words"]) this.map.removeSource(id);
+    addOverlays(this.map);
+    if (this.wanted.vans) this.map.addLayer(this.vans);
+    addWords(this.map);
+    this.drawn = "";
+    this.draw();
+  }
+
+  setMarkers(markers: Markers): void {
+    this.vans.selected = this.chosen === null ? -1 : lastMarkers.ids.indexOf(this.chosen);
+    this.vans.set(markers);
+  }
+
+  /** Marks a van; null marks none. */
+  choose(vehicle: string | null): void {
+    this.chosen = vehicle;
+    this.vans.selected = vehicle === null ? -1 : lastMarkers.ids.indexOf(vehicle);
+    this.map.triggerRepaint();
+  }
+
+  setRoute(lines: RouteLine[], stops: RouteStop[]): void {
+    this.lines = lines;
+    this.stops = stops;
+    this.draw();
+  }
+
+  setWords(words: Label[]): void {
+    this.words = words;
+    this.draw();
+  }
+
+  private draw(): void {
+    if (!this.ready) return;
+    const set = (id: string, data: GeoJSON.FeatureCollection) => {
+      const source = this.map.getSource(id);
+      if (source !== undefined && "setData" in source) void (source as unknown as { setData(d: GeoJSON.GeoJSON): Promise<void> }).setData(data);
+    };
+    const route = JSON.stringify([this.lines, this.stops]);
+    if (route !== this.drawn) {
+      this.drawn = route;
+      set("route", routeData(this.lines));
+      set("stops", stopData(this.stops));
+    }
+    set("words", wordData(this.words));
+  }
+
+  private click(x: number, y: number, touch: boolean): void {
+    const van = this.vanAt(x, y, touch ? REACH_TOUCH : REACH);
+    if (van !== null) return this.onPick(van);
+    if (this.ready) {
+      const stop = this.map.queryRenderedFeatures([x, y], { layers: ["stops"] })[0]?.properties["id"] as string | undefined;
+      if (stop !== undefined) return this.onStop(stop);
+    }
+    this.onPick(null);
+  }
+
+  /** The van under a place of the screen; problems are meant before calm ones. */
+  private vanAt(x: number, y: number, reach: number): string | null {
+    const { markers, ids } = lastMarkers;
+    if (!this.wanted.vans || markers === null) return null;
+    const at = this.map.unproject([x, y]);
+    const [px, py] = [mercatorX(at.lng) - markers.origin[0], mercatorY(at.lat) - markers.origin[1]];
+    const size = 512 * 2 ** this.map.getZoom();
+    const { data } = markers;
+    let best = (reach / size) ** 2;
+    let found = -1;
+    for (let i = 0; i < markers.count; i++) {
+      const sprite = data[i * FLOATS + 5]!;
+      if (sprite < 0) continue;
+      const [dx, dy] = [data[i * FLOATS + 2]! - px, data[i * FLOATS + 3]! - py];
+      const far = (dx * dx + dy * dy) * (sprite >= 3 && sprite <= 6 ? 0.5 : 1);
+      if (far < best) {
+        best = far;
+        found = i;
+      }
+    }
+    return found < 0 ? null : (ids[found] ?? null);
+  }
+
+  /** Vans that are on the screen, and how many of them are late. */
+  inView(): { vans: number; late: number } {
+    const { markers } = lastMarkers;
+    const counted = { vans: 0, late: 0 };
+    if (markers === null) return counted;
+    const box = this.map.getBounds();
+    const [west, east] = [mercatorX(box.getWest()) - markers.origin[0], mercatorX(box.getEast()) - markers.origin[0]];
+    const [north, south] = [mercatorY(box.getNorth()) - markers.origin[1], mercatorY(box.getSouth()) - markers.origin[1]];
+    for (let i = 0; i < markers.count; i++) {
+      const [x, y, sprite] = [markers.data[i * FLOATS + 2]!, markers.data[i * FLOATS + 3]!, markers.data[i * FLOATS + 5]!];
+      if (sprite < 0 || x < west || x > east || y < north || y > south) continue;
+      counted.vans++;
+      if (sprite === 4) counted.late++;
+    }
+    return counted;
+  }
+
+  fit(box: Box): void {
+    const padding = this.wanted.padding ?? 56;
+    this.map.fitBounds(box as LngLatBoundsLike, { padding, maxZoom: 16, animate: !still.matches, duration: 400 });
+  }
+  zoom(by: number): void {
+    this.map.zoomTo(this.map.getZoom() + by, { animate: !still.matches, duration: 200 });
+  }
+  centre(lng: number, lat: number): void {
+    this.map.easeTo({ center: [lng, lat], animate: !still.matches, duration: 400 });
+  }
+  remove(): void {
+    this.map.remove();
+  }
+}

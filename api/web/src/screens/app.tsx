@@ -1,0 +1,27 @@
+/** Which screen the address means. */
+import type { FunctionComponent } from "preact";
+import { lazy, Suspense } from "preact/compat";
+import { t } from "../messages/translate";
+import { parts } from "../state/address";
+import { login, session, unreachable } from "../state/session";
+import { Live } from "./live/live";
+import { Login } from "./login";
+
+/** Screens that are not needed at once come when they are opened. */
+const SCREENS: Record<string, FunctionComponent> = {
+};
+
+export function App() {
+  if (login.value) return <Login />;
+  if (session.value === null) {
+    return (
+      <div class="waiting" role="status">
+        {unreachable.value === "" ? t("Opening Milepost") : t("The server does not answer: {why}. Trying again.", { why: unreachable.value })}
+      </div>
+    );
+  }
+  const Screen = SCREENS[parts.value[0] ?? ""];
+  if (Screen === undefined) return <Live />;
+  return <Suspense fallback={<div class="waiting" role="status">{t("Opening the screen")}</div>}><Screen /></Suspense>;
+}
+void lazy;

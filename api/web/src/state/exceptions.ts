@@ -1,0 +1,71 @@
+/** Open exceptions, the most expensive first; their order changes only between a person's actions. */
+import { computed, signal } from "@preact/signals";
+import { all, ask, type Exception, type Exceptions, type Reroute } from "../api/client";
+import { onEvent } from "./live";
+
+/** How often they are read, milliseconds, and at least how far apart. */
+const EVERY = 5_000;
+const APART = 1_000;
+/** Exceptions read; beyond that the board says so. */
+export const EXCEPTIONS_MAX = 1_000;
+
+/** As the server last said, most expensive first. */
+export const open = signal<Exception[]>([]);
+export const loaded = signal(false);
+export const failed = signal("");
+export const whole = signal(true);
+export const currency = signal<string | undefined>(undefined);
+export const reroutes = signal<Map<string, Reroute>>(new Map());
+/** When the last one went, milliseconds of this page's life; 0 for none. */
+export const lastSolved = signal(0);
+
+export const byId = computed(() => new Map(open.value.map((e) => [e.id, e])));
+export const totalCost = computed(() => open.value.reduce((sum, e) => sum + e.cost, 0));
+
+const OPENERS = new Set([
+  "predicted_late", "back_on_time", "off_route", "back_on_route", "long_stop", "moving_again",
+  "no_signal", "signal_back", "reroute_proposed", "reroute_accepted", "reroute_refused", "failed",
+]);
+
+let last = 0;
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+/** Reads now, or as soon as it is allowed again. */
+export function refresh(): void {
+  clearTimeout(timer);
+  timer = setTimeout(() => void read(), Math.max(0, last + APART - Date.now()));
+}
+
+async function read(): Promise<void> {
+  last = Date.now();
+  try {
+    const [found, proposals] = await Promise.all([list(), ask<{ reroutes: Reroute[] }>("/v1/reroutes")]);
+    const ids = new Set(found.map((e) => e.id));
+    if (open.value.some((e) => !ids.has(e.id))) lastSolved.value = Date.now();
+    open.value = found;
+    reroutes.value = new Map(proposals.reroutes.map((r) => [r.id, r]));
+    loaded.value = true;
+    failed.value = "";
+  } catch (error) {
+    failed.value = error instanceof Error ? error.message : String(error);
+  }
+  clearTimeout(timer);
+  timer = setTimeout(() => void read(), document.hidden ? EVERY * 6 : EVERY);
+}
+
+async function list(): Promise<Exception[]> {
+  const page = await ask<Exceptions>("/v1/exceptions?limit=200");
+  currency.value = page.currency;
+  whole.value = true;
+  if (page.next === undefined) return page.exceptions;
+  const rest = await all<Exception>(`/v1/exceptions?limit=200&after=${encodeURIComponent(page.next)}`, "exceptions", EXCEPTIONS_MAX);
+  whole.value = rest.whole;
+  return [...page.exceptions, ...rest.members];
+}
+
+export function beginExceptions(): void {
+  refresh();
+  onEvent.add((event) => {
+    if (OPENERS.has(event.type)) refresh();
+  });
+}
