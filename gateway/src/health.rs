@@ -30,6 +30,10 @@ impl Health {
         self.busy_since.store(now.micros(), Ordering::Relaxed);
         self.failed_at.store(if ok { 0 } else { now.micros() }, Ordering::Relaxed);
     }
+    /// Nobody waits for an append any more: its connection has ended before it did.
+    pub(crate) fn abandoned(&self) {
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
     /// The reason why not, in words.
     pub(crate) fn ready(&self, now: Timestamp) -> Result<(), String> {
         let since = |at: i64| now.seconds_since(Timestamp::from_micros(at));
@@ -63,5 +67,8 @@ mod tests {
         health.ended(at(1007), false);
         assert!(health.ready(at(1008)).is_err());
         assert!(health.ready(at(1016)).is_ok());
+        health.began(at(1017));
+        health.abandoned();
+        assert!(health.ready(at(1030)).is_ok());
     }
 }

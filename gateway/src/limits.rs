@@ -20,6 +20,10 @@ pub const IDENTITIES_MAX: usize = 256;
 pub const WINDOW_APPENDS_MAX: usize = 64;
 /// Bytes of records of one connection that are not yet durable.
 pub const WINDOW_BYTES_MAX: usize = 256 * 1024;
+/// Bytes read from a connection at a time. Records of one such read may go beyond the two windows;
+/// lent from the stack only while there is something to read, so that an idle connection owns no
+/// buffer.
+pub const READ_BYTES: usize = 16 * 1024;
 /// Unsent reply bytes of one connection; at this bound its socket is not read.
 pub const REPLY_BYTES_MAX: usize = 64 * 1024;
 /// A reply that the device does not take within this long ends its connection.

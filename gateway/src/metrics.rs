@@ -42,6 +42,7 @@ pub struct Metrics {
     datagrams_rejected: ByReason,
     datagrams_kernel_dropped: ByProtocol,
     append_failures: Counter,
+    pub(crate) appending_bytes: Gauge,
     durable_seconds: DurableSeconds,
 }
 
@@ -96,6 +97,11 @@ impl Metrics {
             "milepost_gateway_append_failures",
             "Appends that failed and were tried again or given up",
             self.append_failures.clone(),
+        );
+        r.register(
+            "milepost_gateway_appending_bytes",
+            "Bytes of records on their way to the log, whose replies wait",
+            self.appending_bytes.clone(),
         );
         r.register(
             "milepost_gateway_durable_seconds",

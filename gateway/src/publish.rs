@@ -83,34 +83,51 @@ impl Publisher {
     /// or away it is tried again for [`RETRY_FOR`].
     pub(crate) fn append(self: &Arc<Self>, records: Vec<NewRecord>) -> Durable {
         trace!(target: ingest::PACKET, records = records.len(), "append");
-        let began = (self.clock)();
-        self.health.began(began);
+        let under_way = UnderWay::begin(Arc::clone(self), &records);
         let again = records.clone();
         let first = self.log.append(records);
-        let publisher = Arc::clone(self);
-        Box::pin(async move { publisher.settle(first, again, began).await })
+        Box::pin(under_way.settle(first, again))
+    }
+}
+
+/// Bytes of records that wait to be durable.
+pub(crate) fn bytes_of(records: &[NewRecord]) -> usize {
+    records.iter().map(|r| r.value.as_ref().map_or(0, Bytes::len)).sum()
+}
+
+/// An append that somebody waits for. Dropped before its end it is counted no more: its
+/// connection has gone.
+struct UnderWay {
+    publisher: Arc<Publisher>,
+    bytes: i64,
+    began: Timestamp,
+    /// The log has not answered this try yet.
+    unanswered: bool,
+}
+
+impl UnderWay {
+    fn begin(publisher: Arc<Publisher>, records: &[NewRecord]) -> Self {
+        let (bytes, began) = (bytes_of(records) as i64, (publisher.clock)());
+        publisher.metrics.appending_bytes.inc_by(bytes);
+        publisher.health.began(began);
+        Self { publisher, bytes, began, unanswered: true }
     }
 
-    async fn settle(
-        &self,
-        first: Appending,
-        again: Vec<NewRecord>,
-        began: Timestamp,
-    ) -> Result<(), LogError> {
+    async fn settle(mut self, first: Appending, again: Vec<NewRecord>) -> Result<(), LogError> {
         let mut answer = first.await;
         let mut pause = RETRY_PAUSE;
         let mut waited = Duration::ZERO;
         loop {
-            let now = (self.clock)();
+            let now = (self.publisher.clock)();
+            self.publisher.health.ended(now, answer.is_ok());
+            self.unanswered = false;
             match answer {
                 Ok(_) => {
-                    self.health.ended(now, true);
-                    self.metrics.durable(now.seconds_since(began));
+                    self.publisher.metrics.durable(now.seconds_since(self.began));
                     return Ok(());
                 }
                 Err(error) => {
-                    self.metrics.append_failed();
-                    self.health.ended(now, false);
+                    self.publisher.metrics.append_failed();
                     if !error.is_retryable() || waited >= RETRY_FOR {
                         warn!(%error, records = again.len(), "records could not be appended");
                         return Err(error);
@@ -120,8 +137,18 @@ impl Publisher {
             tokio::time::sleep(pause).await;
             waited += pause;
             pause = (pause * 2).min(RETRY_PAUSE_MAX);
-            self.health.began((self.clock)());
-            answer = self.log.append(again.clone()).await;
+            self.publisher.health.began((self.publisher.clock)());
+            self.unanswered = true;
+            answer = self.publisher.log.append(again.clone()).await;
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.publisher.metrics.appending_bytes.dec_by(self.bytes);
+        if self.unanswered {
+            self.publisher.health.abandoned();
         }
     }
 }

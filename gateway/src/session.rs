@@ -24,15 +24,11 @@ use tracing::{debug, trace};
 use crate::conflict::{Claim, Presence};
 use crate::limits::{
     BAD_FRAMES_A_MINUTE_MAX, DRAIN_LIMIT, HTTP_DURABLE_LIMIT, IDENTITIES_MAX, PROGRESS_LIMIT,
-    REPLY_BYTES_MAX, WINDOW_APPENDS_MAX, WINDOW_BYTES_MAX, WRITE_LIMIT,
+    READ_BYTES, REPLY_BYTES_MAX, WINDOW_APPENDS_MAX, WINDOW_BYTES_MAX, WRITE_LIMIT,
 };
 use crate::listen::Door;
 use crate::metrics::Counters;
-use crate::publish::{Durable, input};
-
-/// Bytes read at a time; lent from the stack only while there is something to read, so that an
-/// idle connection owns no buffer.
-const READ_BYTES: usize = 16 * 1024;
+use crate::publish::{Durable, bytes_of, input};
 
 const HTTP_BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\n\
     Content-Length: 0\r\nConnection: close\r\n\r\n";
@@ -353,7 +349,7 @@ impl Session {
             return;
         }
         let batch = std::mem::take(&mut self.batch);
-        let bytes = batch.iter().map(|r| r.value.as_ref().map_or(0, Bytes::len)).sum();
+        let bytes = bytes_of(&batch);
         self.waiting_bytes += bytes;
         let durable = self.door.publisher.append(batch);
         self.waiting.push_back(Waiting::Append { durable, bytes, since: Instant::now() });
