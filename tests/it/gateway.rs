@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use gateway::{Gateway, Limits, Listen, Metrics, Settings};
+use gateway::limits::WINDOW_BYTES_MAX;
+use gateway::{Gateway, Limits, Listen, Settings};
 use ingest::attribute::Attributes;
 use ingest::fix::{Fix, Measured, Report};
 use ingest::id::{DeviceId, TenantId, VehicleId, percent_encoded};
@@ -11,11 +13,10 @@ use ingest::log::{Log, MemoryLog, Record, Topic};
 use ingest::protocol::{Answer, Encode, Transport, by_name};
 use ingest::record::{DeviceInput, DeviceRecord, Envelope};
 use ingest::time::Timestamp;
-use prometheus_client::encoding::text::encode;
-use prometheus_client::registry::Registry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 
+use crate::line::{Counted, FIXES_A_PACKET, Tracker, Van, WINDOW_MAX, keep_sending, within};
 use crate::log::held::HeldLog;
 
 const NOW: i64 = 1_790_000_000;
@@ -25,7 +26,7 @@ struct Door {
     log: Arc<HeldLog>,
     stored: MemoryLog,
     gateway: Gateway,
-    registry: Registry,
+    counted: Counted,
 }
 
 impl Door {
@@ -55,11 +56,10 @@ impl Door {
             limits: Limits::default(),
             register_unknown: register_unknown.map(|t| TenantId::new(t).unwrap()),
         };
-        let (metrics, mut registry) = (Metrics::default(), Registry::default());
-        metrics.register(&mut registry);
+        let counted = Counted::default();
         let shared = Arc::clone(&log) as Arc<dyn Log>;
-        let gateway = Gateway::start(settings, shared, clock, &metrics).await.unwrap();
-        Self { log, stored, gateway, registry }
+        let gateway = Gateway::start(settings, shared, clock, &counted.metrics).await.unwrap();
+        Self { log, stored, gateway, counted }
     }
 
     fn at(&self, protocol: &str, transport: Transport) -> SocketAddr {
@@ -87,10 +87,7 @@ impl Door {
     }
 
     fn metric(&self, line: &str) -> f64 {
-        let mut text = String::new();
-        encode(&mut text, &self.registry).unwrap();
-        let found = text.lines().find_map(|l| l.strip_prefix(line));
-        found.unwrap_or_else(|| panic!("{line} is not in\n{text}")).trim().parse().unwrap()
+        self.counted.metric(line)
     }
 }
 
@@ -164,6 +161,66 @@ async fn a_device_is_answered_only_when_its_data_is_durable() {
     let place = |r: &Report| r.fix.as_ref().map(|f| f.position);
     assert_eq!(place(&inputs[0].report), place(&reports(5)[0]));
     assert!(door.records(Topic::Inputs).iter().all(|r| r.key == "acme/van-1"));
+    door.gateway.stop().await;
+}
+
+#[tokio::test]
+async fn devices_that_keep_sending_to_a_held_log_fill_their_windows_and_no_more() {
+    const DEVICES: usize = 6;
+    let door = Door::open(Some("acme")).await;
+    let at = door.at("teltonika", Transport::Tcp);
+    let vans = (0..DEVICES).map(|n| Van::numbered(n, Timestamp::from_seconds(NOW)));
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut speaking = Vec::new();
+    for kind in vans.zip(FIXES_A_PACKET.into_iter().cycle()) {
+        speaking.push((Arc::new(Tracker::login(at, &kind.0.device).await), kind));
+    }
+    door.log.hold();
+    let start = |(tracker, kind): (Arc<Tracker>, _)| {
+        let sending = keep_sending(Arc::clone(&tracker), kind, Arc::clone(&stop));
+        (tracker, tokio::spawn(sending))
+    };
+    let speaking: Vec<_> = speaking.into_iter().map(start).collect();
+    let appending = || door.metric("milepost_gateway_appending_bytes") as usize;
+    until(|| appending() >= WINDOW_BYTES_MAX * DEVICES / 2).await;
+    // Nobody reads any more, however long the devices go on.
+    let mut full = 0;
+    while appending() != full {
+        full = appending();
+        for turn in 0..10_000 {
+            tokio::task::yield_now().await;
+            let bytes = if turn % 100 == 0 { appending() } else { full };
+            assert!(bytes <= DEVICES * WINDOW_MAX, "`{bytes}` bytes are under way");
+        }
+    }
+    assert!(speaking.iter().all(|(t, _)| t.hears_nothing()), "answered before it was durable");
+    stop.store(true, Ordering::Relaxed);
+    door.log.release();
+    let mut sent = 0;
+    for (tracker, sending) in speaking {
+        let fixes = within("a device is read again", sending).await.unwrap();
+        tracker.stored(fixes).await;
+        sent += fixes as usize;
+    }
+    assert_eq!(door.inputs().len(), sent);
+    assert_eq!(appending(), 0);
+    door.gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_before_its_append_is_not_waited_for() {
+    let door = Door::open(None).await;
+    let device = DeviceId::new(IMEI).unwrap();
+    door.log.hold();
+    let tracker = Tracker::login(door.at("teltonika", Transport::Tcp), &device).await;
+    tracker.send(&reports(2)).await;
+    until(|| door.log.waiting() > 0).await;
+    // Its own second connection from the same address takes its place.
+    let second = Tracker::login(door.at("teltonika", Transport::Tcp), &device).await;
+    until(|| door.log.waiting() == 0).await;
+    assert!(door.metric("milepost_gateway_appending_bytes") < 0.5);
+    drop(second);
+    door.log.release();
     door.gateway.stop().await;
 }
 

@@ -5,12 +5,12 @@
 
 mod commands;
 mod compaction;
-mod disk;
+pub(crate) mod disk;
 mod groups;
 mod harness;
 pub(crate) mod held;
 #[cfg(feature = "kafka")]
-mod kafka;
+pub(crate) mod kafka;
 mod kill;
 mod memory;
 mod oracle;

@@ -2,27 +2,18 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use api::{Api, Settings as ApiSettings};
-use engine::model::Assignment;
-use engine::record::input::assignment_envelope;
-use engine::road::{Attributes as RoadAttributes, RoadBuilder};
-use engine::runtime::{Engine, Maps, Settings as EngineSettings};
-use gateway::{Gateway, Listen, Metrics, Settings as GatewaySettings};
-use ingest::fix::{Fix, Measured, Report};
-use ingest::id::{DeviceId, TenantId, VehicleId, percent_encoded};
-use ingest::log::{Log, MemoryLog, NewRecord, Topic};
-use ingest::protocol::{Transport, by_name};
-use ingest::record::{DeviceRecord, Pid};
-use ingest::time::Timestamp;
+use gateway::Metrics;
+use ingest::log::{Log, MemoryLog};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
+use crate::line::{Tracker, Van, door, engine, eventually, stop, tenant, with_roles, within};
 use crate::tidy::PACKET;
 
 /// Remembers which files said something about the packet.
@@ -63,106 +54,54 @@ impl Subscriber for Passed {
     fn exit(&self, _: &Id) {}
 }
 
-const IMEI: &str = "352093081452251";
-
-/// A straight street through Porto.
-fn street() -> engine::road::Road {
-    let mut builder = RoadBuilder::new();
-    for n in 0..10 {
-        let lng = -8.61 + n as f64 * 1e-3;
-        builder.node(n + 1, ingest::units::Position::new(lng, 41.15).unwrap());
-    }
-    for n in 1..10 {
-        builder.edge(n, (n, n + 1), &[], &RoadAttributes::default());
-    }
-    builder.finish().unwrap()
-}
-
-fn fix(at: Timestamp) -> Report {
-    let mut report = Report::of(DeviceId::new(IMEI).unwrap());
-    report.time = Some(at);
-    let measured = Measured {
-        lng: -8.605,
-        lat: 41.15,
-        valid: true,
-        speed: Some(8.0),
-        heading: Some(90.0),
-        ..Measured::default()
-    };
-    report.fix = Some(Fix::new(measured).unwrap());
-    report
-}
-
 /// Reads from a socket until it has said `what`.
 async fn until(stream: &mut TcpStream, what: &str) {
     let mut said = String::new();
     let mut buffer = [0; 4096];
     while !said.contains(what) {
-        let read = tokio::time::timeout(Duration::from_secs(30), stream.read(&mut buffer));
-        let n = read.await.unwrap_or_else(|_| panic!("nothing came after {said}")).unwrap();
+        let n = within(what, stream.read(&mut buffer)).await.unwrap();
         assert_ne!(n, 0, "closed after {said}");
         said.push_str(&String::from_utf8_lossy(&buffer[..n]));
     }
 }
 
-/// The device is van-1's: for the gateway, and for the vehicle's step.
-fn known(device: &DeviceId, tenant: &TenantId, at: Timestamp) -> Vec<NewRecord> {
-    let record = DeviceRecord {
-        tenant: tenant.clone(),
-        protocols: vec![],
-        assignments: vec![(Timestamp::default(), Some(VehicleId::new("van-1").unwrap()))],
-    };
-    let key = percent_encoded(device).into_bytes().into();
-    let assignment = Assignment {
-        pid: Pid::of_parts(&[b"demo", IMEI.as_bytes()]),
-        received_at: at,
-        device: device.clone(),
-        vehicle: Some(VehicleId::new("van-1").unwrap()),
-        from: at,
-    };
-    let assigned = assignment_envelope(&assignment, None);
-    let assigned = assigned.into_record(Topic::Inputs, bytes::Bytes::from_static(b"demo/van-1"));
-    let belongs = record.envelope().into_record(Topic::Devices, key);
-    vec![belongs, assigned]
+/// Set in the process that traces: there is one subscriber a process, and it would hear the
+/// packets of other tests too.
+const ALONE: &str = "MILEPOST_TEST_PACKET_ALONE";
+
+#[test]
+fn a_traced_fix_passes_the_packet_table_in_order() {
+    if std::env::var_os(ALONE).is_some() {
+        return with_roles(a_traced_fix_passes());
+    }
+    let this = std::env::current_exe().unwrap();
+    let name = "packet::a_traced_fix_passes_the_packet_table_in_order";
+    let alone = Command::new(this).args(["--exact", name]).env(ALONE, "1").output().unwrap();
+    let said = String::from_utf8_lossy(&alone.stdout);
+    assert!(alone.status.success(), "{said}");
+    assert!(said.contains("1 passed"), "{said}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_traced_fix_passes_the_packet_table_in_order() {
+async fn a_traced_fix_passes() {
     let clock = milepost::clock::wall();
     let log: Arc<dyn Log> = Arc::new(MemoryLog::new(2, Arc::clone(&clock)));
-    let (tenant, device) = (TenantId::new("demo").unwrap(), DeviceId::new(IMEI).unwrap());
-    log.append(known(&device, &tenant, clock())).await.unwrap();
+    let van = Van::numbered(1, clock());
+    log.append(van.known(clock())).await.unwrap();
 
-    let road = Arc::new(street());
-    let maps = Maps::of(vec![(road.hash().to_owned(), road)]);
-    let settings = EngineSettings { maps, ..EngineSettings::default() };
-    let engine = Engine::start(Arc::clone(&log), settings, Arc::clone(&clock)).unwrap();
+    let engine = engine(&log, "engine");
     let data = std::env::temp_dir().join(format!("milepost-packet-{}", std::process::id()));
     let settings = ApiSettings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         data: data.clone(),
-        open: Some(tenant),
+        open: Some(tenant()),
         road: None,
         secure: false,
         metrics: api::Metrics::default(),
     };
     let api = Api::start(settings, Arc::clone(&log), Arc::clone(&clock)).await.unwrap();
-    let listen = Listen {
-        protocol: by_name("teltonika").unwrap(),
-        transport: Transport::Tcp,
-        address: SocketAddr::from(([127, 0, 0, 1], 0)),
-    };
-    let settings = GatewaySettings { listen: vec![listen], ..GatewaySettings::default() };
-    let counted = Metrics::default();
-    let gateway = Gateway::start(settings, Arc::clone(&log), Arc::clone(&clock), &counted);
-    let gateway = gateway.await.unwrap();
+    let gateway = door(Arc::clone(&log), &Metrics::default()).await;
 
-    let begun = clock();
-    while engine.ready().is_err() || api.ready().is_err() {
-        let waited = clock().seconds_since(begun);
-        assert!(waited < 30.0, "engine {:?}, api {:?}", engine.ready(), api.ready());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually("engine and api are ready", || engine.ready().is_ok() && api.ready().is_ok()).await;
     let mut browser = TcpStream::connect(api.listening()).await.unwrap();
     let host = api.listening();
     let request = format!("GET /v1/stream HTTP/1.1\r\nHost: {host}\r\n\r\n");
@@ -170,19 +109,16 @@ async fn a_traced_fix_passes_the_packet_table_in_order() {
     until(&mut browser, "200 OK").await;
 
     // Made before anybody watches: making a fix passes `fix.rs` too.
-    let report = fix(clock());
+    let fixes = van.fixes(0..1);
     let passed = Passed::default();
     tracing::subscriber::set_global_default(passed.clone()).unwrap();
-    let mut tracker = TcpStream::connect(gateway.listening()[0].address).await.unwrap();
-    let mut encode = listen.protocol.encoder(Transport::Tcp, &device);
-    tracker.write_all(&encode.login()).await.unwrap();
-    tracker.read_exact(&mut [0]).await.unwrap();
-    tracker.write_all(&encode.packet(&[report])).await.unwrap();
+    let tracker = Tracker::login(gateway.listening()[0].address, &van.device).await;
+    tracker.send(&fixes).await;
     until(&mut browser, "event: position").await;
 
     assert_eq!(passed.firsts(), PACKET);
     gateway.stop().await;
-    tokio::task::spawn_blocking(move || engine.stop()).await.unwrap().unwrap();
+    stop(engine).await;
     api.stop().await;
     remove(&data);
 }

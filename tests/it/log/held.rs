@@ -22,6 +22,7 @@ pub(crate) struct HeldLog {
     delay: Mutex<Duration>,
     refusal: Mutex<Option<String>>,
     waiting: Arc<AtomicUsize>,
+    durable: Arc<AtomicUsize>,
 }
 
 impl fmt::Debug for HeldLog {
@@ -35,7 +36,8 @@ impl HeldLog {
     pub(crate) fn new(inner: Arc<dyn Log>) -> Self {
         let (held, _) = watch::channel(false);
         let (delay, refusal) = (Mutex::new(Duration::ZERO), Mutex::new(None));
-        Self { inner, held, delay, refusal, waiting: Arc::default() }
+        let (waiting, durable) = (Arc::default(), Arc::default());
+        Self { inner, held, delay, refusal, waiting, durable }
     }
 
     /// From now on no append is answered, also none that waits already.
@@ -62,6 +64,11 @@ impl HeldLog {
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::SeqCst)
     }
+
+    /// Appends known to have become durable, answered or not: their futures have been polled.
+    pub(crate) fn durable(&self) -> usize {
+        self.durable.load(Ordering::SeqCst)
+    }
 }
 
 /// Counts one append while it waits.
@@ -85,10 +92,11 @@ impl Log for HeldLog {
         let durable = self.inner.append(records);
         let (mut held, delay) = (self.held.subscribe(), *self.delay.lock().unwrap());
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        let waits = Waits(Arc::clone(&self.waiting));
+        let (waits, count) = (Waits(Arc::clone(&self.waiting)), Arc::clone(&self.durable));
         let delay = (!delay.is_zero()).then(|| tokio::time::sleep(delay));
         Box::pin(async move {
             let answer = durable.await;
+            count.fetch_add(usize::from(answer.is_ok()), Ordering::SeqCst);
             if let Some(delay) = delay {
                 delay.await;
             }
