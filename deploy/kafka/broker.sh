@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # A real Apache Kafka broker (KRaft, one node) for tests, from Maven's artifacts, without Docker.
 #
-#   broker.sh start DIR PORT   keeps its data and jars' log in DIR, listens on PORT and PORT+1
+#   broker.sh start DIR PORT   keeps its data and jars' log in DIR, listens on PORT to PORT+2
 #   broker.sh stop DIR         ends it in good order
 #   broker.sh kill DIR         ends it with SIGKILL
 #   broker.sh again DIR        starts it again on what DIR holds
+#
+# PORT+2 is for a test's proxy: to whoever comes there the broker says that it is at PORT+3, so that
+# all that a client does goes through what listens there, and no byte need be changed.
 #
 # Ready means that it answers, not that the port is open. 384 MB of heap.
 set -euo pipefail
@@ -27,10 +30,11 @@ configure() { # configure DIR PORT
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$(($2 + 1))
-listeners=PLAINTEXT://127.0.0.1:$2,CONTROLLER://127.0.0.1:$(($2 + 1))
-advertised.listeners=PLAINTEXT://127.0.0.1:$2
+listeners=PLAINTEXT://127.0.0.1:$2,CONTROLLER://127.0.0.1:$(($2 + 1)),HELD://127.0.0.1:$(($2 + 2))
+advertised.listeners=HELD://127.0.0.1:$(($2 + 3)),PLAINTEXT://127.0.0.1:$2
+inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,HELD:PLAINTEXT
 log.dirs=$1/data
 num.network.threads=2
 num.io.threads=2

@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[cfg(feature = "kafka")]
+mod broker;
 mod gateway;
+#[cfg(feature = "kafka")]
+mod held_kafka;
 mod line;
 mod log;
 mod packet;

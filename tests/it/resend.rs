@@ -24,6 +24,9 @@ use crate::line::{
 use crate::log::disk::Dir;
 use crate::log::held::HeldLog;
 
+#[cfg(feature = "kafka")]
+mod kafka;
+
 const VANS: usize = 12;
 /// What only the other version's decoder finds in a record.
 const FOUND_BY_OTHER: Key = Key::Io(9_999);

@@ -13,12 +13,12 @@ use super::conform;
 use super::harness::{Harness, assigned, ends, polled, put, read, record, values};
 
 #[expect(clippy::disallowed_methods, reason = "with-broker.sh names the broker by this")]
-fn bootstrap() -> String {
+pub(crate) fn bootstrap() -> String {
     std::env::var("KAFKA_BOOTSTRAP").unwrap()
 }
 
 /// Short sessions: a static member that leaves keeps its partitions until its session ends.
-fn extra() -> BTreeMap<String, String> {
+pub(crate) fn extra() -> BTreeMap<String, String> {
     [("session.timeout.ms", "1500"), ("heartbeat.interval.ms", "300")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
