@@ -94,7 +94,12 @@ impl KafkaLog {
 
 /// Asks again while leadership of a partition moves or a topic is new, for at most [`ASK_LIMIT`].
 fn patiently<T>(question: impl Fn() -> Result<T, KafkaError>) -> Result<T, LogError> {
-    let until = clock::monotonic() + ASK_LIMIT;
+    within(ASK_LIMIT, question)
+}
+
+/// The same for at most `limit`.
+fn within<T>(limit: Duration, question: impl Fn() -> Result<T, KafkaError>) -> Result<T, LogError> {
+    let until = clock::monotonic() + limit;
     loop {
         match question() {
             Err(error) if is_passing(&error) && clock::monotonic() < until => {

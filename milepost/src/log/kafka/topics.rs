@@ -9,17 +9,21 @@ use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::Metadata;
 
 use super::properties::Properties;
-use super::{ASK_LIMIT, unavailable};
+use super::{ASK_LIMIT, unavailable, within};
 
 /// Partitions of every topic: divisible by 1 to 4, 6, 8, 12, 16, 24 (design §4.1).
 pub const PARTITIONS: u32 = 48;
 /// Largest message of a topic, bytes: our largest record with its envelope.
 const MESSAGE_BYTES_MAX: &str = "2097152";
 const DAY_MS: u64 = 86_400_000;
+/// A new partition has a leader within this time, or the cluster is not well: one broker on a
+/// busy machine takes half a minute for all of ours.
+const LEADER_LIMIT: Duration = Duration::from_mins(2);
 
 /// What a topic must be like: name and value of its settings.
 fn settings(topic: Topic) -> Vec<(&'static str, String)> {
@@ -79,7 +83,22 @@ pub fn create(properties: &Properties, replication: i32) -> Result<Vec<String>, 
             }
         }
     }
+    if !made.is_empty() {
+        until_led(properties)?;
+    }
     Ok(made)
+}
+
+/// Waits until every partition has a leader that answers: a role that starts at once would
+/// otherwise find topics that nobody leads yet, and give up.
+fn until_led(properties: &Properties) -> Result<(), LogError> {
+    let asker: BaseConsumer = properties.asker("topics").create().map_err(unavailable)?;
+    for topic in Topic::ALL {
+        for partition in 0..PARTITIONS.cast_signed() {
+            within(LEADER_LIMIT, || asker.fetch_watermarks(&topic.name(), partition, ASK_LIMIT))?;
+        }
+    }
+    Ok(())
 }
 
 /// The number of partitions of every topic, all of them as they should be.
