@@ -1,10 +1,11 @@
-//! The whole line on one machine: `cargo bench -p tests --bench line -- [MAP.mpr] [VEHICLES…]`.
+//! The whole line on one machine: `cargo bench -p tests --bench line -- [MAP.mpr] [FIXES/S…]
+//! [kafka://HOST:PORT]`.
 //!
 //! First what one fix costs, stage by stage, driven turn by turn on one thread with a virtual
-//! clock. Then the real thing, all roles in one process on the disk log and a simulated fleet on
-//! real sockets beside them on the same cores, at one fix a second and vehicle, with more and
-//! more vehicles until the engine no longer keeps up. Every vehicle has an active route of at
-//! least eight stops that was planned before the clock starts.
+//! clock. Then the real thing: all roles in one process on the disk log, or on Kafka where one is
+//! named, and beside them on the same cores a simulated fleet on real sockets, 5,000 vehicles that
+//! send faster and faster until the engine no longer keeps up. Every vehicle has an active route of at least eight stops that was planned
+//! before the clock starts.
 //!
 //! Processor time is read from the scheduler's statistics (Linux), so that other work on the
 //! machine changes it little; where it saturates depends on the machine.
@@ -21,8 +22,8 @@ use std::sync::Arc;
 
 use engine::road::{Road, import};
 
-/// Fleets that are tried one after the other.
-const FLEETS: [u32; 4] = [2_500, 5_000, 7_500, 10_000];
+/// Fixes a second that are tried one after the other.
+const RATES: [u32; 5] = [5_000, 7_500, 10_000, 12_500, 15_000];
 /// The seed of the town and of all fleets.
 const SEED: u64 = 1;
 
@@ -30,17 +31,19 @@ fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let folder = std::env::temp_dir().join(format!("milepost-line-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let map = match arguments.first().filter(|a| a.parse::<u32>().is_err()) {
+    let kafka = arguments.iter().find(|a| a.starts_with("kafka://")).map(String::as_str);
+    let named = |a: &&String| a.parse::<u32>().is_err() && !a.starts_with("kafka://");
+    let map = match arguments.iter().find(named) {
         Some(map) => PathBuf::from(map),
         None => town(&folder)?,
     };
     let road = Arc::new(Road::open(&map)?);
     stages::print(&road, &folder.join("stages"))?;
-    let fleets: Vec<u32> = arguments.iter().filter_map(|a| a.parse().ok()).collect();
-    let fleets = if fleets.is_empty() { FLEETS.to_vec() } else { fleets };
-    for vehicles in fleets {
-        let data = folder.join(vehicles.to_string());
-        if !load::print(&map, &road, &data, vehicles)? {
+    let rates: Vec<u32> = arguments.iter().filter_map(|a| a.parse().ok()).collect();
+    let rates = if rates.is_empty() { RATES.to_vec() } else { rates };
+    for rate in rates {
+        let data = folder.join(rate.to_string());
+        if !load::print((&map, &road), &data, kafka, rate)? {
             break;
         }
     }
