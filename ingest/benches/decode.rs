@@ -1,8 +1,9 @@
 //! How fast each protocol is decoded, on one thread: `cargo bench -p ingest --bench decode`.
 //!
 //! Prints one line a case, the best of [`ROUNDS`] rounds: what a second of processor time holds,
-//! and for NMEA the ratio to the `nmea` crate on the same sentences. Linux only: the time is the
-//! thread's own as the scheduler counts it, so that a busy machine does not change it much.
+//! and the ratios to `nom-teltonika` on the same packets and to `nmea` on the same sentences. Linux
+//! only: the time is the thread's own as the scheduler counts it, so that a busy machine does not
+//! change it much.
 
 use std::hint::black_box;
 
@@ -17,6 +18,8 @@ const ROUNDS: usize = 7;
 const RECORDS: usize = 200_000;
 /// Records of one packet, as trackers that send in bundles do.
 const BUNDLE: usize = 20;
+/// The same where `nom-teltonika` reads along: it takes no longer packet than 1,280 bytes.
+const BUNDLE_SHORT: usize = 8;
 
 fn main() {
     let records = reports();
@@ -27,6 +30,7 @@ fn main() {
         let bytes = stream.iter().map(Vec::len).sum::<usize>() as f64 / count as f64;
         show(&format!("{name} records/s, {bytes:.0} bytes each"), rate);
     }
+    packets(&records);
     sentences();
 }
 
@@ -120,6 +124,29 @@ fn take(decoder: &mut dyn Decode, packet: &[u8]) -> usize {
         }
     }
     taken
+}
+
+/// Teltonika packets, ours and the crate's, both with every value read into memory of its own:
+/// ours in our units into a report that is reused, theirs as they came into a packet of its own.
+fn packets(records: &[Report]) {
+    let Some(protocol) = by_name("teltonika") else { return };
+    let whole = records.len() / BUNDLE_SHORT * BUNDLE_SHORT;
+    let (stream, count) = stream(protocol, &records[..whole], BUNDLE_SHORT);
+    let ours = best(count, || decode(protocol, &stream));
+    // Without the login, which is no packet.
+    let theirs = best(count, || stream[1..].iter().map(|packet| their_records(packet)).sum());
+    show("teltonika records/s, in short packets", ours);
+    show("teltonika records/s of the nom-teltonika crate", theirs);
+    show("teltonika ratio, hundredths", ours / theirs * 100.0);
+}
+
+fn their_records(mut packet: &[u8]) -> usize {
+    match nom_teltonika::decoder::take_frame(&mut packet) {
+        Ok(nom_teltonika::protocol::FrameView::Avl(packet)) => {
+            black_box(packet.evaluate()).records().len()
+        }
+        Ok(_) | Err(_) => 0,
+    }
 }
 
 /// RMC and GGA, one sentence after the other, ours and the crate's. Each RMC is of another second
