@@ -11,18 +11,20 @@ const MOVE = 900;
 /** Vans glide only when the map is this near and the fleet this small. */
 const GLIDE_ZOOM = 13;
 const GLIDE_VANS = 2_000;
+/** Frames of one glide below which it is not one. */
+const FRAMES_LEAST = 15;
 /** Below this zoom calm vans are dots. */
 const DOTS_ZOOM = 11;
 
 const VERTEX = `#version 300 es
 in vec2 a_corner; in vec2 a_from; in vec2 a_to; in vec3 a_look;
-uniform mat4 u_matrix; uniform vec2 u_pixel; uniform float u_mix, u_problems, u_selected, u_scale;
+uniform mat4 u_matrix; uniform vec2 u_pixel; uniform float u_mix, u_problems, u_selected, u_scale, u_alone;
 out vec2 v_at; flat out vec3 v_look; flat out float v_chosen;
 void main() {
   float sprite = a_look.y;
   bool chosen = abs(float(gl_InstanceID) - u_selected) < 0.5;
   bool problem = (sprite > 2.5 && sprite < 6.5) || chosen;
-  if (sprite < -0.5 || problem != (u_problems > 0.5)) { gl_Position = vec4(2.0, 2.0, 2.0, 1.0); return; }
+  if (sprite < -0.5 || (u_alone > 0.5 && !chosen) || problem != (u_problems > 0.5)) { gl_Position = vec4(2.0, 2.0, 2.0, 1.0); return; }
   float side = problem ? 24.0 : a_look.z > 0.5 ? 14.0 : sprite == 8.0 ? 5.0 : 10.5;
   float scale = problem ? 1.0 : u_scale;
   vec4 centre = u_matrix * vec4(mix(a_from, a_to, u_mix), 0.0, 1.0);
@@ -72,8 +74,11 @@ export class VansLayer implements CustomLayerInterface {
   private fresh = false;
   private started = 0;
   private glide = false;
+  private frames = 0;
   /** Line of the selected van; −1 for none. */
   selected = -1;
+  /** Only the selected van is drawn. */
+  alone = false;
   /** Vans are drawn where they are, without a way between. */
   still = false;
 
@@ -82,7 +87,7 @@ export class VansLayer implements CustomLayerInterface {
     this.gl = gl;
     const program = linked(gl);
     this.program = program;
-    for (const name of ["matrix", "pixel", "mix", "problems", "selected", "scale", "atlas", "grid"]) {
+    for (const name of ["matrix", "pixel", "mix", "problems", "selected", "scale", "alone", "atlas", "grid"]) {
       this.uniforms.set(name, gl.getUniformLocation(program, `u_${name}`));
     }
     this.array = gl.createVertexArray();
@@ -129,6 +134,9 @@ export class VansLayer implements CustomLayerInterface {
   set(markers: Markers): void {
     this.markers = markers;
     this.fresh = true;
+    // A machine that cannot draw the way between smoothly steps instead.
+    if (this.glide && this.frames < FRAMES_LEAST) this.still = true;
+    this.frames = 0;
     this.started = performance.now();
     const near = (this.map?.getZoom() ?? 0) >= GLIDE_ZOOM;
     this.glide = !this.still && near && markers.count < GLIDE_VANS && !document.hidden;
@@ -153,6 +161,7 @@ export class VansLayer implements CustomLayerInterface {
     gl.uniform1f(at("mix"), moved);
     gl.uniform1f(at("selected"), this.selected);
     gl.uniform1f(at("scale"), map.getZoom() < DOTS_ZOOM ? 0.55 : 1);
+    gl.uniform1f(at("alone"), this.alone ? 1 : 0);
     gl.uniform2f(at("grid"), COLUMNS, 4);
     gl.activeTexture(gl.TEXTURE0);
     gl.bindTexture(gl.TEXTURE_2D, this.texture);
@@ -165,6 +174,7 @@ export class VansLayer implements CustomLayerInterface {
       gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, markers.count);
     }
     gl.bindVertexArray(null);
+    this.frames++;
     if (moved < 1) map.triggerRepaint();
   }
 }

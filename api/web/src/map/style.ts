@@ -34,6 +34,7 @@ export function style(tiles: boolean): StyleSpecification {
     { id: "land", type: "background", paint: { "background-color": token("map-land") } },
   ];
   if (tiles) {
+    layers.push(area("water", 0), area("park", 9), area("building", 14));
     for (const road of ROADS) layers.push(line(road, true));
     for (const road of ROADS) layers.push(line(road, false));
     for (const road of ROADS) layers.push(names(road));
@@ -44,6 +45,13 @@ export function style(tiles: boolean): StyleSpecification {
       type: "vector", tiles: [`${location.origin}/tiles/{z}/{x}/{y}.mvt`], minzoom: 0, maxzoom: TILES_ZOOM,
     } } : {},
     layers,
+  };
+}
+
+function area(kind: "water" | "park" | "building", from: number): LayerSpecification {
+  return {
+    id: kind, type: "fill", source: "roads", "source-layer": "areas", minzoom: from,
+    filter: ["==", ["get", "kind"], kind], paint: { "fill-color": token(`map-${kind}`) },
   };
 }
 

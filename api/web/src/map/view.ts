@@ -34,6 +34,8 @@ export interface Wanted {
   /** Without a camera the map begins with this. */
   box?: Box | undefined;
   vans: boolean;
+  /** Of the vans only the chosen one. */
+  alone?: boolean;
   /** Room that floats take at its edges, pixels. */
   padding?: { top: number; right: number; bottom: number; left: number };
 }
@@ -87,6 +89,7 @@ export class MapView {
       addOverlays(this.map);
       if (this.wanted.vans) {
         this.vans.still = still.matches;
+        this.vans.alone = this.wanted.alone ?? false;
         this.map.addLayer(this.vans);
         if (lastMarkers.markers !== null) this.vans.set(lastMarkers.markers);
       }

@@ -34,7 +34,7 @@ export function Bar({ visit, axis, quiet = false }: { visit: Visit; axis: Axis; 
         <i class="window" style={{ left: `${w0}%`, width: `${w1 - w0}%` }} data-from={inside(from)} data-to={inside(closes)} />
       )}
       {p10 !== undefined && p90 !== undefined && x1 > 0 && x0 < 100 && <Spread kind={kind} from={p10} to={p90} closes={closes} opens={from} axis={axis} />}
-      {inside(p50) && <i class="p50" style={{ left: `${place(p50!, axis)}%` }} />}
+      {inside(p50) && <i class={x1 - x0 < 9 ? "p50 thin" : "p50"} style={{ left: `${place(p50!, axis)}%` }} />}
     </div>
   );
 }
@@ -50,7 +50,7 @@ function Spread({ kind, from, to, opens, closes, axis }: { kind: string; from: n
         const out = (closes !== undefined && middle > closes) || (opens !== undefined && middle < opens);
         const [a, b] = [place(start, axis), place(end, axis)];
         const ends = `${i === 0 ? "first " : ""}${i === cuts.length - 2 ? "last" : ""}`;
-        return <i class={`spread ${kind} ${out ? "out" : ""} ${ends}`} style={{ left: `${a}%`, width: `max(${b - a}%, ${cuts.length === 2 ? 8 : 2}px)`, marginInlineStart: cuts.length === 2 && b - a < 6 ? `${(b - a) / 2 - 3}px` : 0 }} />;
+        return <i class={`spread ${kind} ${out ? "out" : ""} ${ends}`} style={{ left: `${a}%`, width: `max(${b - a}%, ${cuts.length === 2 ? 10 : 3}px)`, marginInlineStart: cuts.length === 2 && b - a < 8 ? "-4px" : 0 }} />;
       })}
     </>
   );

@@ -5,10 +5,14 @@ import { t } from "../messages/translate";
 import { parts } from "../state/address";
 import { login, session, unreachable } from "../state/session";
 import { Live } from "./live/live";
+import { Exceptions } from "./exceptions/exceptions";
 import { Login } from "./login";
+import { Vehicle } from "./vehicle/vehicle";
 
 /** Screens that are not needed at once come when they are opened. */
 const SCREENS: Record<string, FunctionComponent> = {
+  van: Vehicle,
+  exceptions: Exceptions,
 };
 
 export function App() {

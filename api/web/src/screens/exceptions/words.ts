@@ -52,7 +52,7 @@ export function consequence(exception: Exception, seen: Watched | undefined): st
     if (visit.p10 !== undefined && visit.p90 !== undefined) return t("Likely {span}, promised by {time}", { span: span(visit.p10, visit.p90), time: clock(visit.closes) });
   }
   if (stops === 0) return t("No promise in danger yet");
-  return t("{stops, plural, one {# stop} other {# stops}} may miss the window, {n} min expected", { stops, n: Math.max(1, Math.round(expected)) });
+  return t("{stops, plural, one {# stop} other {# stops}} unsure, {n} min late expected", { stops, n: Math.max(1, Math.round(expected)) });
 }
 
 export const best = (exception: Exception): Remedy | undefined => exception.remedies[0];

@@ -13,8 +13,8 @@ export const ROW = 54;
 /** Rows kept above and below those on the screen. */
 const SPARE = 4;
 /** The axis that all rows share begins and ends so long before and after now, milliseconds. */
-const BEFORE = 15 * 60_000;
-const AFTER = 60 * 60_000;
+const BEFORE = 20 * 60_000;
+const AFTER = 50 * 60_000;
 
 /** The axis moves in whole minutes, so that bars stand still between. */
 export function sharedAxis(at: number): Axis {
