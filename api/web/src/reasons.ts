@@ -56,7 +56,7 @@ export function explain(moves: readonly Move[]): Explained {
   const rest = change - large.reduce((sum, r) => sum + r.seconds, 0);
   const reasons = [...large];
   if (Math.abs(rest) >= 1) reasons.push({ kind: "other", seconds: rest, minutes: 0, from: first.at, to: last.at });
-  const minutes = Math.round(change / 60);
+  const minutes = Math.round(change / 60) + 0;
   return { reasons: shared(reasons, minutes), minutes };
 }
 

@@ -16,6 +16,8 @@ setWorkerUrl(workerUrl);
 /** A press this near to a van means it, pixels; the finger is wider. */
 const REACH = 18;
 const REACH_TOUCH = 26;
+/** A move of a word or line that can be seen, pixels. */
+const SEEN = 5;
 /** The nearest the map goes. */
 const ZOOM_MAX = 18.5;
 
@@ -48,7 +50,7 @@ export class MapView {
   private lines: RouteLine[] = [];
   private stops: RouteStop[] = [];
   private words: Label[] = [];
-  private drawn = "";
+  private readonly drawn = { route: "", words: "" };
   onPick: (vehicle: string | null) => void = () => {};
   onHover: (vehicle: string | null) => void = () => {};
   onStop: (stop: string) => void = () => {};
@@ -120,7 +122,7 @@ export class MapView {
     addOverlays(this.map);
     if (this.wanted.vans) this.map.addLayer(this.vans);
     addWords(this.map);
-    this.drawn = "";
+    [this.drawn.route, this.drawn.words] = ["", ""];
     this.draw();
   }
 
@@ -153,13 +155,20 @@ export class MapView {
       const source = this.map.getSource(id);
       if (source !== undefined && "setData" in source) void (source as unknown as { setData(d: GeoJSON.GeoJSON): Promise<void> }).setData(data);
     };
-    const route = JSON.stringify([this.lines, this.stops]);
-    if (route !== this.drawn) {
-      this.drawn = route;
+    // What moved less than can be seen is not laid out again: the map's own worker has better to do.
+    const grid = (SEEN * 360) / (512 * 2 ** this.map.getZoom());
+    const near = (place: readonly number[]) => place.map((v) => Math.round(v / grid)).join();
+    const route = JSON.stringify([this.lines.map((l) => [l.kind, l.coordinates.map(near)]), this.stops]);
+    if (route !== this.drawn.route) {
+      this.drawn.route = route;
       set("route", routeData(this.lines));
       set("stops", stopData(this.stops));
     }
-    set("words", wordData(this.words));
+    const words = this.words.map((w) => `${w.id} ${w.status} ${w.lateMinutes} ${Math.round(w.ageSeconds / 60)} ${near([w.lng, w.lat])}`).join();
+    if (words !== this.drawn.words) {
+      this.drawn.words = words;
+      set("words", wordData(this.words));
+    }
   }
 
   private click(x: number, y: number, touch: boolean): void {

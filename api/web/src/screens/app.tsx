@@ -4,15 +4,24 @@ import { lazy, Suspense } from "preact/compat";
 import { t } from "../messages/translate";
 import { parts } from "../state/address";
 import { login, session, unreachable } from "../state/session";
+import { Timeline } from "./fleet/timeline";
+import { Links } from "./links";
 import { Live } from "./live/live";
 import { Exceptions } from "./exceptions/exceptions";
 import { Login } from "./login";
+import { Messages } from "./messages";
+import { Settings } from "./settings/settings";
 import { Vehicle } from "./vehicle/vehicle";
 
 /** Screens that are not needed at once come when they are opened. */
 const SCREENS: Record<string, FunctionComponent> = {
   van: Vehicle,
   exceptions: Exceptions,
+  routes: Timeline,
+  links: Links,
+  messages: Messages,
+  settings: Settings,
+  replay: lazy(() => import("./fleet/replay").then((m) => ({ default: m.Replay }))),
 };
 
 export function App() {
@@ -28,4 +37,3 @@ export function App() {
   if (Screen === undefined) return <Live />;
   return <Suspense fallback={<div class="waiting" role="status">{t("Opening the screen")}</div>}><Screen /></Suspense>;
 }
-void lazy;

@@ -28,6 +28,7 @@ const asked = {
   search: parse("") as Search, text: "", first: 0, count: 30, selected: null as string | null,
   hold: false, hidden: false, started: false, watch: [] as { key: string; vehicle: string; stop?: string | undefined }[],
 };
+const names = new Intl.Collator("en", { numeric: true });
 let sorted: Van[] = [];
 let ticks = 0;
 let resets = 0;
@@ -93,7 +94,7 @@ function sort(now: number): void {
   const found = fleet.list.filter((van) => van.known && (all || fits(search, findable(van, now))));
   const by = (a: Van, b: Van) =>
     rank(a.status) - rank(b.status) || b.lateMinutes - a.lateMinutes ||
-    (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id < b.id ? -1 : 1);
+    names.compare(a.name, b.name) || (a.id < b.id ? -1 : 1);
   sorted = found.sort(by);
 }
 
@@ -191,7 +192,7 @@ function neighbour(of: string | null, by: 1 | -1): void {
   say({ kind: "neighbour", vehicle: sorted[index]?.id ?? null, index });
 }
 
-async function names(): Promise<void> {
+async function readNames(): Promise<void> {
   let after = "";
   for (let read = 0; read < NAMES_MAX; read += NAMES_PAGE) {
     const answer = await fetch(`/v1/vehicles?limit=${NAMES_PAGE}${after && `&after=${encodeURIComponent(after)}`}`);
@@ -208,7 +209,7 @@ async function start(): Promise<void> {
   void stream.run();
   setInterval(second, 1_000);
   tick();
-  await Promise.allSettled([names(), plans.load()]);
+  await Promise.allSettled([readNames(), plans.load()]);
   if (plans.zone !== "") {
     const options = { hour: "2-digit", minute: "2-digit", timeZone: plans.zone } as const;
     minuteFormat = new Intl.DateTimeFormat("en-GB", options);

@@ -107,6 +107,8 @@ export class Town {
     const stops = van.stops.map((s) => ({
       id: s.id, order: s.order, lat: s.lat, lng: s.lng, name: s.name, service_s: 180, state: s.state,
       ...(s.window === null ? {} : { window: { from: iso(s.window.from), to: iso(s.window.to) } }),
+      status: s.state === "departed" ? "done" : (s.miss ?? 0) >= 0.7 ? "late" : (s.miss ?? 0) >= 0.35 ? "at_risk" : "on_time",
+      ...(s.state === "departed" ? {} : { eta: { p10: iso(s.p10), p50: iso(s.p50), p90: iso(s.p90) }, late_probability: s.miss ?? null }),
       ...(s.arrived === undefined ? {} : { arrived_at: iso(s.arrived), departed_at: iso(s.departed) }),
     }));
     return {
