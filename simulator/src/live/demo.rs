@@ -18,7 +18,7 @@ use crate::chance::{Chance, For};
 use crate::drive::ground::Ground;
 use crate::drive::journey::{Driver, Journey, Rates};
 use crate::drive::shift::{Planner, Shift};
-use crate::drive::{Fleet, FleetSettings, Van};
+use crate::drive::{Fleet, FleetSettings, JamPlace, Van};
 use crate::faults::Faults;
 use crate::ledger::Ledger;
 use crate::network::{Counts, Device, Ports, Shared, Timeline, dial};
@@ -27,6 +27,12 @@ use crate::network::{Counts, Device, Ports, Shared, Timeline, dial};
 const ROUTE_MINUTES: f64 = 90.0;
 /// A next route begins this long after the last one, seconds.
 const PAUSE_S: f64 = 5.0;
+
+/// Somebody who looks for five minutes sees what goes wrong, too: about one thing a minute in a
+/// fleet of 200.
+const RATES: Rates = Rates { off_route: 0.12, long_stop: 0.08, no_signal: 0.12 };
+/// From this minute on a jam slows the busiest quarter.
+const JAM_MINUTE: f64 = 5.0;
 
 /// A fleet for ever.
 #[derive(Clone)]
@@ -68,8 +74,8 @@ impl DemoSettings {
             start: whole_second((self.clock)().plus_seconds(PAUSE_S)),
             tenant: self.tenant.clone(),
             protocols: self.protocols.clone(),
-            rates: Rates::default(),
-            jam: None,
+            rates: RATES,
+            jam: Some((JamPlace::Auto, JAM_MINUTE)),
         }
     }
 }
