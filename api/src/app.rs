@@ -1,7 +1,7 @@
 //! What every handler shares.
 
-use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -12,6 +12,7 @@ use ingest::time::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
 use crate::assets::Assets;
+use crate::attempts::Attempts;
 use crate::auth::cookie_name;
 use crate::history::History;
 use crate::live::Live;
@@ -19,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::idempotency::Scope;
 use crate::tiles::Tiles;
+use crate::way::Ways;
 
 /// Writes on their way to the log; more wait, and get 503 after 10 s.
 pub(crate) const WRITES_MAX: usize = 1_024;
@@ -39,6 +41,8 @@ pub(crate) struct App {
     pub(crate) road: Option<Arc<Road>>,
     /// Its tiles.
     pub(crate) tiles: Option<Arc<Tiles>>,
+    /// Ways along its roads.
+    pub(crate) ways: Option<Arc<Ways>>,
     /// The app that browsers load.
     pub(crate) assets: Assets,
     pub(crate) metrics: Metrics,
@@ -50,8 +54,10 @@ pub(crate) struct App {
     pub(crate) writes: Arc<Semaphore>,
     /// Idempotency keys whose first request is not answered yet; at most [`WRITES_MAX`].
     pub(crate) answering: Mutex<HashSet<Scope>>,
-    /// Failed logins by address since a moment.
-    pub(crate) logins: Mutex<HashMap<IpAddr, (Timestamp, u32)>>,
+    /// Failed logins.
+    pub(crate) logins: Attempts,
+    /// Wrong tokens of customers' links.
+    pub(crate) guesses: Attempts,
     /// Turns true when the api stops: streams end.
     pub(crate) closing: watch::Sender<bool>,
     pub(crate) streams: AtomicUsize,

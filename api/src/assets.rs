@@ -105,14 +105,18 @@ impl Asset {
         ] {
             out.insert(name, HeaderValue::from_static(value));
         }
-        let takes = headers.get(header::ACCEPT_ENCODING).and_then(|v| v.to_str().ok());
-        let takes = takes.is_some_and(|v| v.split(',').any(|v| v.trim().starts_with("gzip")));
-        let packed = if takes { self.packed() } else { None };
+        let packed = if takes_gzip(headers) { self.packed() } else { None };
         if packed.is_some() {
             out.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
         (out, packed.unwrap_or(&self.bytes).clone()).into_response()
     }
+}
+
+/// Whether whoever asks can unpack gzip.
+pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
+    let takes = headers.get(header::ACCEPT_ENCODING).and_then(|v| v.to_str().ok());
+    takes.is_some_and(|v| v.split(',').any(|v| v.trim().starts_with("gzip")))
 }
 
 /// What the content is, by the end of its name.

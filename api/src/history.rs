@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use ingest::id::{OrderId, TenantId, VehicleId};
+use engine::model::{Cause, CauseKind};
+use ingest::id::{OrderId, StopId, TenantId, VehicleId};
 use ingest::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -31,7 +32,7 @@ pub const TRACK_POINTS_MAX: usize = 100_000;
 /// Most predictions of one order that are told; the newest.
 pub const ETAS_MAX: usize = 1_000;
 /// Version of the tables; a file of another one is made anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE offsets (partition INTEGER PRIMARY KEY, next INTEGER NOT NULL);
@@ -50,7 +51,7 @@ CREATE INDEX events_by_age ON events (at_us);
 CREATE TABLE etas (
     tenant TEXT NOT NULL, ord TEXT NOT NULL, vehicle TEXT NOT NULL, seq INTEGER NOT NULL,
     at_us INTEGER NOT NULL, route TEXT NOT NULL, state TEXT NOT NULL, p10_us INTEGER,
-    p50_us INTEGER, p90_us INTEGER, miss REAL,
+    p50_us INTEGER, p90_us INTEGER, miss REAL, moved_s INTEGER NOT NULL, causes TEXT NOT NULL,
     PRIMARY KEY (tenant, ord, vehicle, seq)
 ) WITHOUT ROWID;
 CREATE INDEX etas_by_age ON etas (at_us);
@@ -108,6 +109,10 @@ pub struct PastEta {
     pub times: Option<[Timestamp; 3]>,
     /// Probability of missing the window.
     pub miss: Option<f64>,
+    /// Seconds that it moved since it was said before.
+    pub moved_s: i64,
+    /// Why; they add up to `moved_s`.
+    pub causes: Vec<Cause>,
 }
 
 impl History {
@@ -218,7 +223,7 @@ impl History {
     pub fn etas(&self, tenant: &TenantId, order: &OrderId) -> Result<Vec<PastEta>, StoreError> {
         let connection = connect(&self.path)?;
         let mut select = connection.prepare(
-            "SELECT at_us, route, state, p10_us, p50_us, p90_us, miss FROM etas
+            "SELECT at_us, route, state, p10_us, p50_us, p90_us, miss, moved_s, causes FROM etas
              WHERE tenant = ?1 AND ord = ?2 ORDER BY at_us DESC, seq DESC LIMIT ?3",
         )?;
         let time = Timestamp::from_micros;
@@ -230,7 +235,9 @@ impl History {
                     _ => None,
                 };
                 let (at, route, state) = (time(row.get(0)?), row.get(1)?, row.get(2)?);
-                Ok(PastEta { at, route, state, times, miss: row.get(6)? })
+                let (miss, moved_s) = (row.get(6)?, row.get(7)?);
+                let causes = causes_of(&row.get::<_, String>(8)?);
+                Ok(PastEta { at, route, state, times, miss, moved_s, causes })
             })?;
         let mut found: Vec<PastEta> = rows.collect::<Result<_, rusqlite::Error>>()?;
         found.reverse();
@@ -246,6 +253,31 @@ impl History {
         };
         (0..partitions).map(next).collect()
     }
+}
+
+/// Causes as they are written: `kind:seconds` or `kind:seconds:stop`, by spaces; a stop's id has
+/// neither in it.
+fn causes_text(causes: &[Cause]) -> String {
+    let words: Vec<String> = causes
+        .iter()
+        .map(|cause| match &cause.stop {
+            Some(stop) => format!("{}:{}:{stop}", cause.kind.name(), cause.seconds),
+            None => format!("{}:{}", cause.kind.name(), cause.seconds),
+        })
+        .collect();
+    words.join(" ")
+}
+
+fn causes_of(text: &str) -> Vec<Cause> {
+    let cause = |word: &str| {
+        let mut parts = word.splitn(3, ':');
+        let name = parts.next()?;
+        let kind = CauseKind::ALL.into_iter().find(|kind| kind.name() == name)?;
+        let seconds = parts.next()?.parse().ok()?;
+        let stop = parts.next().and_then(|id| StopId::new(id).ok());
+        Some(Cause { kind, seconds, stop })
+    };
+    text.split(' ').filter_map(cause).collect()
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {

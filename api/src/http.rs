@@ -19,12 +19,16 @@ use utoipa_axum::routes;
 use crate::app::Shared;
 use crate::problem::Problem;
 use crate::write::BODY_MAX;
-use crate::{assets, auth, open, tiles, write};
+use crate::{assets, auth, customer, open, tiles, write};
 
+pub(crate) mod care;
 pub(crate) mod deliveries;
 pub(crate) mod devices;
 pub(crate) mod events;
 pub(crate) mod exceptions;
+pub(crate) mod keys;
+pub(crate) mod line;
+pub(crate) mod links;
 pub(crate) mod plan;
 pub(crate) mod positions;
 pub(crate) mod reroutes;
@@ -59,34 +63,66 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(stops::act))
         .routes(routes!(deliveries::get))
         .routes(routes!(exceptions::list))
+        .routes(routes!(care::snooze, care::wake))
+        .routes(routes!(care::assign, care::unassign))
         .routes(routes!(events::list))
         .routes(routes!(reroutes::list))
         .routes(routes!(reroutes::get))
         .routes(routes!(reroutes::accept))
         .routes(routes!(reroutes::refuse))
         .routes(routes!(stream::get))
+        .routes(routes!(links::post, links::list))
+        .routes(routes!(links::get, links::delete))
+        .routes(routes!(line::get))
+        .routes(routes!(keys::list, keys::post))
+        .routes(routes!(keys::delete))
         .routes(routes!(tiles::map))
         .routes(routes!(session::get, session::post, session::delete))
 }
 
 /// Operations that browsers know by a place of their own.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(tiles::get))]
+#[openapi(paths(
+    tiles::get,
+    customer::get,
+    customer::stream,
+    customer::instructions,
+    customer::feedback
+))]
 struct Outside;
 
 /// The `OpenAPI` document of everything for programs, made from the code.
 pub fn openapi() -> OpenApi {
     let (_, mut described) = OpenApiRouter::new().nest("/v1", operations()).split_for_parts();
+    described.merge(<Outside as utoipa::OpenApi>::openapi());
+    for (path, item) in &mut described.paths.paths {
+        let operations = [
+            ("get", &mut item.get),
+            ("put", &mut item.put),
+            ("post", &mut item.post),
+            ("delete", &mut item.delete),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(operation_id(method, path));
+            }
+        }
+    }
     let info = InfoBuilder::new()
         .title("Milepost")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some("From a tracker's packet to a kept delivery promise."))
         .build();
     described.info = info;
-    described.merge(<Outside as utoipa::OpenApi>::openapi());
     let base = OpenApiBuilder::new().build();
     described.openapi = base.openapi;
     described
+}
+
+/// `get_routes_id_line` for `GET /v1/routes/{id}/line`: unique, and the same as long as the path.
+fn operation_id(method: &str, path: &str) -> String {
+    let words = path.trim_start_matches("/v1").split(|c: char| !c.is_ascii_alphanumeric());
+    std::iter::once(method).chain(words.filter(|w| !w.is_empty())).collect::<Vec<_>>().join("_")
 }
 
 /// All that the api serves.
@@ -108,6 +144,10 @@ pub(crate) fn router(app: &Shared) -> Router {
         .merge(known)
         .route("/v1/openapi.json", describe)
         .route("/", axum::routing::get(assets::root))
+        .route("/t/{token}", axum::routing::get(customer::get))
+        .route("/t/{token}/stream", axum::routing::get(customer::stream))
+        .route("/t/{token}/instructions", axum::routing::post(customer::instructions))
+        .route("/t/{token}/feedback", axum::routing::post(customer::feedback))
         .route("/app", axum::routing::get(assets::place))
         .route("/app/", axum::routing::get(assets::index))
         .route("/app/{*path}", axum::routing::get(assets::file))
@@ -171,7 +211,7 @@ async fn received(request: Request, app: &Shared) -> Result<Bytes, Problem> {
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|error| {
         let mut problem = Problem::value("body", &shown(bytes, &error), "JSON of this resource");
         problem.detail = format!("body is not what was expected: {error}").into();

@@ -7,9 +7,11 @@
 
 mod app;
 mod assets;
+mod attempts;
 pub mod auth;
 mod connection;
 pub mod cost;
+mod customer;
 pub mod history;
 pub mod http;
 pub mod live;
@@ -17,11 +19,13 @@ pub mod metrics;
 mod open;
 pub mod ops;
 mod page;
+pub mod policy;
 pub mod problem;
 mod serve;
 pub mod store;
 mod tiles;
 pub mod view;
+mod way;
 pub mod write;
 
 pub use metrics::Metrics;

@@ -6,9 +6,10 @@
 //! seq are ignored, so nothing here ever goes backwards.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
+use engine::model::view::LastFix;
 use engine::model::{Body, EventKind, Output, View};
 use ingest::id::{TenantId, VehicleId, VehicleKey};
 use ingest::record::Pid;
@@ -25,6 +26,8 @@ pub use ring::{Slot, SlotKind};
 
 use ring::Ring;
 
+use crate::view::{AsOf, PositionOut};
+
 /// A vehicle as it is known now.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -36,7 +39,12 @@ pub struct Seen {
     pub position_seq: u64,
     /// Number of its newest eta.
     pub eta_seq: u64,
+    /// Its position as JSON, made when somebody first asks and shared until it changes.
+    pub(crate) told: Told,
 }
+
+/// JSON that is made once; `None` where there is no position to tell.
+pub(crate) type Told = Arc<OnceLock<Option<Box<str>>>>;
 
 /// A box in degrees; west may be greater than east across the antimeridian.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -97,6 +105,7 @@ pub(crate) struct Entry {
     cell: Option<Cell>,
     pub(crate) position_seq: u64,
     pub(crate) eta_seq: u64,
+    told: Told,
     /// Ring numbers of its newest position and eta; older ones are superseded.
     pub(crate) position_slot: u64,
     pub(crate) eta_slot: u64,
@@ -191,6 +200,28 @@ impl Live {
         found.into_iter().take(limit).map(|number| fleet.seen(number)).collect()
     }
 
+    /// The newest positions inside a box as members of a JSON array, in no order; how many.
+    /// What a vehicle says is encoded once a change, whoever asks.
+    pub fn tell_inside(&self, tenant: &TenantId, bounds: Bounds, out: &mut String) -> usize {
+        let fleet = self.read();
+        let Some(of) = fleet.tenants.get(tenant) else { return 0 };
+        let (as_of, mut told) = (AsOf::new(fleet.as_of), 0);
+        let mut tell = |number: u32| {
+            let entry = &fleet.vehicles[number as usize];
+            let inside = |last: &LastFix| bounds.contains(last.position);
+            let Some(last) = entry.view.last.as_ref().filter(|last| inside(last)) else { return };
+            if told > 0 {
+                out.push(',');
+            }
+            told += usize::from(as_of.tell(entry.text(), last.time, out));
+        };
+        match of.grid.covering(bounds) {
+            Some(numbers) => numbers.into_iter().for_each(&mut tell),
+            None => of.vehicles.values().copied().for_each(&mut tell),
+        }
+        told
+    }
+
     /// The vehicle to which a reroute is proposed.
     pub fn proposed(&self, tenant: &TenantId, proposal: Pid) -> Option<Seen> {
         let fleet = self.read();
@@ -211,13 +242,7 @@ impl Live {
 
 impl Fleet {
     fn seen(&self, number: u32) -> Seen {
-        let entry = &self.vehicles[number as usize];
-        Seen {
-            vehicle: entry.key.vehicle.clone(),
-            view: Arc::clone(&entry.view),
-            position_seq: entry.position_seq,
-            eta_seq: entry.eta_seq,
-        }
+        self.vehicles[number as usize].seen()
     }
 
     pub(crate) fn entry(&self, number: u32) -> &Entry {
@@ -249,6 +274,7 @@ impl Fleet {
             cell: None,
             position_seq: 0,
             eta_seq: 0,
+            told: Told::default(),
             position_slot: 0,
             eta_slot: 0,
         });
@@ -279,6 +305,7 @@ impl Fleet {
         let at = view.last.as_ref().map(|last| last.position);
         of.grid.place(number, &mut entry.cell, at);
         entry.view = Arc::new(view);
+        entry.told = Told::default();
     }
 
     /// Takes an output in and gives it a slot of the ring. `event` is its JSON, where it is one.
@@ -289,6 +316,7 @@ impl Fleet {
         let next = self.ring.next();
         let entry = &mut self.vehicles[number as usize];
         Arc::make_mut(&mut entry.view).apply(output);
+        entry.forget_told();
         let kind = match &output.body {
             Body::Position(position) => {
                 let valid = position.input.report.fix.as_ref().is_some_and(|fix| fix.valid);
@@ -344,6 +372,40 @@ impl Fleet {
     pub(crate) fn advance(&mut self, as_of: Timestamp, caught_up: bool) {
         self.as_of = self.as_of.max(as_of);
         self.caught_up |= caught_up;
+    }
+}
+
+impl Entry {
+    /// What was told is no longer so.
+    fn forget_told(&mut self) {
+        match Arc::get_mut(&mut self.told) {
+            Some(told) => drop(told.take()),
+            None => self.told = Told::default(),
+        }
+    }
+
+    fn text(&self) -> Option<&str> {
+        let make = || PositionOut::lasting(&self.key.vehicle, &self.view, self.position_seq);
+        self.told.get_or_init(make).as_deref()
+    }
+
+    /// What a reader takes along.
+    pub(crate) fn seen(&self) -> Seen {
+        Seen {
+            vehicle: self.key.vehicle.clone(),
+            view: Arc::clone(&self.view),
+            position_seq: self.position_seq,
+            eta_seq: self.eta_seq,
+            told: Arc::clone(&self.told),
+        }
+    }
+}
+
+impl Seen {
+    /// The position as JSON; `None` where none is known.
+    pub(crate) fn text(&self) -> Option<&str> {
+        let make = || PositionOut::lasting(&self.vehicle, &self.view, self.position_seq);
+        self.told.get_or_init(make).as_deref()
     }
 }
 

@@ -16,15 +16,18 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::app::{App, Shared, WRITES_MAX};
 use crate::assets::Assets;
+use crate::attempts::Attempts;
 use crate::connection::{Bounded, Peer};
+use crate::customer;
 use crate::history::History;
 use crate::history::fill::{Fill, TooLate};
-use crate::http::{router, stops};
+use crate::http::{router, session, stops};
 use crate::live::{Live, tail};
 use crate::metrics::Metrics;
 use crate::store::keys::{self, Role};
 use crate::store::{Store, StoreError, idempotency, lock, pending};
 use crate::tiles::Tiles;
+use crate::way::Ways;
 use crate::write::carry;
 
 /// How long open requests and writes may take once it stops.
@@ -113,6 +116,7 @@ impl Api {
             log: Arc::clone(&log),
             clock: Arc::clone(&clock),
             tiles: settings.road.clone().map(|road| Arc::new(Tiles::new(road))),
+            ways: settings.road.clone().map(|road| Arc::new(Ways::new(road))),
             assets: Assets::built(),
             road: settings.road,
             metrics: settings.metrics.clone(),
@@ -121,7 +125,8 @@ impl Api {
             secure: settings.secure,
             writes: Arc::new(Semaphore::new(WRITES_MAX)),
             answering: Mutex::default(),
-            logins: Mutex::default(),
+            logins: Attempts::new(session::FAILED_MAX),
+            guesses: Attempts::new(customer::GUESSES_MAX),
             closing: watch::Sender::new(false),
             streams: AtomicUsize::new(0),
             appends: Default::default(),
@@ -157,6 +162,11 @@ impl Api {
     /// The admin key that the first start made; shown once, stored only as its hash.
     pub fn first_key(&self) -> Option<&str> {
         self.first_key.as_deref()
+    }
+
+    /// The newest of everything, for whoever runs in the same process.
+    pub fn live(&self) -> &Live {
+        &self.app.live
     }
 
     /// Why it cannot do its work yet or any more.

@@ -15,11 +15,14 @@ use rusqlite::Connection;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+pub mod care;
 pub mod devices;
 pub mod idempotency;
 pub mod keys;
+pub mod links;
 pub mod pending;
 pub mod routes;
+pub mod said;
 mod schema;
 pub mod sessions;
 pub mod vehicles;

@@ -12,7 +12,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use engine::road::{Area, Corner, Road};
+use engine::road::{Area, AreaKind, Corner, Road};
 use ingest::units::Position;
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -125,6 +125,15 @@ impl Tiles {
             }
             framed
         })
+    }
+
+    /// Water and parks that come near a box between two corners. Reads every area's frame.
+    pub(crate) fn areas_in(&self, (south_west, north_east): (Position, Position)) -> Vec<&Area> {
+        let (least, most) = (south_west.to_e7(), north_east.to_e7());
+        (self.areas().iter())
+            .filter(|framed| framed.area.kind != AreaKind::Building && framed.meets(least, most))
+            .map(|framed| &framed.area)
+            .collect()
     }
 
     /// Makes a tile. Computes: not on an async thread.

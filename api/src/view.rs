@@ -2,7 +2,8 @@
 //! values are absent.
 
 use engine::model::view::LastFix;
-use engine::model::{StopState, StopView};
+use engine::model::{StopState, StopView, View};
+use ingest::id::VehicleId;
 use ingest::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -89,6 +90,9 @@ pub struct VehicleIn {
     /// IANA name, for people's clocks; absent: `UTC`.
     #[serde(default)]
     pub time_zone: Option<String>,
+    /// How to call whoever drives it.
+    #[serde(default)]
+    pub phone: Option<String>,
 }
 
 /// A vehicle.
@@ -102,6 +106,9 @@ pub struct VehicleOut {
     pub profile: String,
     /// IANA name.
     pub time_zone: String,
+    /// How to call whoever drives it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
     /// Rises with each change; also the `ETag`.
     pub version: u64,
 }
@@ -110,7 +117,7 @@ impl From<VehicleRow> for VehicleOut {
     fn from(row: VehicleRow) -> Self {
         let VehicleRow { vehicle, version, body } = row;
         let (name, profile, time_zone) = (body.name, body.profile, body.time_zone);
-        Self { id: vehicle, name, profile, time_zone, version }
+        Self { id: vehicle, name, profile, time_zone, phone: body.phone, version }
     }
 }
 
@@ -187,6 +194,92 @@ impl PositionOut {
             seq: seen.position_seq,
         })
     }
+}
+
+/// What stays true of a position while nothing new is said: [`PositionOut`] without `as_of` and
+/// `age_s`.
+#[derive(Serialize)]
+struct Lasting<'a> {
+    vehicle: &'a str,
+    time: String,
+    lat: f64,
+    lng: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matched: Option<PlaceJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    speed_mps: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heading: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accuracy_m: Option<f64>,
+    activity: &'static str,
+    status: &'static str,
+    device: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<&'a str>,
+    seq: u64,
+}
+
+impl PositionOut {
+    /// The JSON of a position but for its end, which [`AsOf`] writes.
+    pub(crate) fn lasting(vehicle: &VehicleId, view: &View, seq: u64) -> Option<Box<str>> {
+        let last = view.last.as_ref()?;
+        let lasting = Lasting {
+            vehicle: vehicle.as_str(),
+            time: last.time.to_string(),
+            lat: last.position.lat,
+            lng: last.position.lng,
+            matched: last.matched.map(|m| PlaceJson { lat: m.position.lat, lng: m.position.lng }),
+            speed_mps: last.speed_mps,
+            heading: last.heading,
+            accuracy_m: last.accuracy_m,
+            activity: view.activity().name(),
+            status: view.status().name(),
+            device: last.device.as_str(),
+            route: view.route.as_ref().map(|(id, _)| id.as_str()),
+            seq,
+        };
+        let mut text = serde_json::to_string(&lasting).ok()?;
+        text.pop();
+        Some(text.into())
+    }
+}
+
+/// The moment of an answer, as every position in it ends.
+#[derive(Debug)]
+pub(crate) struct AsOf {
+    at: Timestamp,
+    text: String,
+}
+
+impl AsOf {
+    pub(crate) fn new(at: Timestamp) -> Self {
+        Self { at, text: format!(",\"as_of\":\"{at}\",\"age_s\":") }
+    }
+
+    /// Appends a position; `false` where there is none.
+    pub(crate) fn tell(&self, lasting: Option<&str>, time: Timestamp, out: &mut String) -> bool {
+        let Some(lasting) = lasting else { return false };
+        out.push_str(lasting);
+        out.push_str(&self.text);
+        let age_ms = (self.at.micros() - time.micros()).max(0).unsigned_abs().div_ceil(1_000);
+        digits(age_ms / 1_000, 1, out);
+        out.push('.');
+        digits(age_ms % 1_000, 3, out);
+        out.push('}');
+        true
+    }
+}
+
+/// A number with at least so many digits.
+fn digits(mut number: u64, least: usize, out: &mut String) {
+    let (mut text, mut at) = ([b'0'; 20], 20);
+    while number > 0 || 20 - at < least {
+        at -= 1;
+        text[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+    out.extend(text[at..].iter().map(|digit| char::from(*digit)));
 }
 
 /// A span of time.
@@ -392,5 +485,27 @@ impl RouteOut {
             stops: out.into_iter().map(|(_, stop)| stop).collect(),
             as_of: as_of.to_string(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_ends_with_its_moment_and_age() {
+        let at = Timestamp::from_seconds(1_795_161_600);
+        let check = |age_ms: i64, expected: &str| {
+            let mut out = String::new();
+            let time = Timestamp::from_micros(at.micros() - age_ms * 1_000);
+            assert!(AsOf::new(at).tell(Some("{\"seq\":1"), time, &mut out));
+            let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+            assert_eq!(json["as_of"], "2026-11-20T08:00:00.000Z");
+            assert!(out.ends_with(&format!(":{expected}}}")), "{out}");
+        };
+        check(0, "0.000");
+        check(-5_000, "0.000");
+        check(1_250, "1.250");
+        check(86_400_007, "86400.007");
     }
 }

@@ -14,7 +14,7 @@ use rusqlite::{Connection, params};
 use tokio::sync::mpsc;
 
 use super::points::{Point, encode};
-use super::{EVENTS_S, History, TRACK_S, connect};
+use super::{EVENTS_S, History, TRACK_S, causes_text, connect};
 use crate::metrics::Metrics;
 use crate::store::{StoreError, lock};
 
@@ -226,8 +226,9 @@ fn insert_etas(
 ) -> Result<(), Ended> {
     let mut insert = connection.prepare(
         "INSERT OR IGNORE INTO etas
-         (tenant, ord, vehicle, seq, at_us, route, state, p10_us, p50_us, p90_us, miss)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+         (tenant, ord, vehicle, seq, at_us, route, state, p10_us, p50_us, p90_us, miss,
+          moved_s, causes)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?;
     for stop in &eta.stops {
         insert.execute(params![
@@ -241,7 +242,9 @@ fn insert_etas(
             stop.times.map(|t| t.p10.micros()),
             stop.times.map(|t| t.p50.micros()),
             stop.times.map(|t| t.p90.micros()),
-            stop.miss
+            stop.miss,
+            stop.moved_s,
+            causes_text(&stop.causes)
         ])?;
     }
     Ok(())

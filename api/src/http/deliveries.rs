@@ -6,18 +6,20 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use engine::model::{StopState, StopView};
+use engine::model::{Cause, StopState, StopView, View};
 use ingest::id::OrderId;
+use ingest::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::routes::driver;
-use crate::app::Shared;
+use crate::app::{App, Shared};
 use crate::auth::Anybody;
 use crate::history::PastEta;
 use crate::live::Seen;
 use crate::problem::{Failures, Problem};
 use crate::store::routes::{self, RouteRow};
+use crate::store::said::{self, Said};
 use crate::view::{EtaJson, WindowJson, eta_json, window_json};
 
 /// One order's visit.
@@ -51,10 +53,54 @@ pub(crate) struct DeliveryOut {
     /// When it left.
     #[serde(skip_serializing_if = "Option::is_none")]
     departed_at: Option<String>,
+    /// How the customer would have it, as they said on their page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instructions: Option<InstructionsOut>,
+    /// How it was for the customer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feedback: Option<FeedbackOut>,
     /// What was expected before, oldest first, at most 1,000.
     history: Vec<PastEtaOut>,
     /// The moment up to which this is complete.
     as_of: String,
+}
+
+/// How a customer would have it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct InstructionsOut {
+    /// In their words.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    text: String,
+    /// `there`, `safe_place` or `another_time`: their answer to a new time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<String>,
+    /// When they said so.
+    at: String,
+}
+
+/// How it was for a customer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FeedbackOut {
+    /// 1 to 5, 5 is best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rating: Option<u8>,
+    /// In their words.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    comment: String,
+    /// When they said so.
+    at: String,
+}
+
+/// Why an arrival moved.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CauseOut {
+    /// `dwell`, `travel`, `traffic`, `waiting`, `plan`, `signal` or `other`.
+    kind: &'static str,
+    /// Later is positive.
+    seconds: i64,
+    /// Where, for a dwell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop: Option<String>,
 }
 
 /// What was expected once.
@@ -70,6 +116,10 @@ pub(crate) struct PastEtaOut {
     /// Probability of missing the window.
     #[serde(skip_serializing_if = "Option::is_none")]
     late_probability: Option<f64>,
+    /// Seconds that the likely arrival moved since it was said before; 0 for the first.
+    moved_s: i64,
+    /// Why; they add up to `moved_s` exactly.
+    causes: Vec<CauseOut>,
 }
 
 impl From<&PastEta> for PastEtaOut {
@@ -79,7 +129,13 @@ impl From<&PastEta> for PastEtaOut {
             EtaJson { p10, p50, p90 }
         });
         let (at, state) = (past.at.to_string(), past.state.clone());
-        Self { at, state, eta, late_probability: past.miss }
+        let cause = |cause: &Cause| CauseOut {
+            kind: cause.kind.name(),
+            seconds: cause.seconds,
+            stop: cause.stop.as_ref().map(ToString::to_string),
+        };
+        let causes = past.causes.iter().map(cause).collect();
+        Self { at, state, eta, late_probability: past.miss, moved_s: past.moved_s, causes }
     }
 }
 
@@ -95,17 +151,23 @@ pub(crate) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let order = OrderId::new(&id).map_err(|_bad| Problem::unknown("order", &id))?;
-    let rows = app.store.read(|c| routes::of_order(c, &who.tenant, &order))?;
+    let (rows, said) = app.store.read(|c| {
+        let rows = routes::of_order(c, &who.tenant, &order)?;
+        Ok::<_, Problem>((rows, said::find(c, &who.tenant, &order)?))
+    })?;
     let found = chosen(&app, &who.tenant, rows);
     let (row, seen) = found.ok_or_else(|| Problem::unknown("order", &id))?;
     let (history, tenant, wanted) = (Arc::clone(&app.history), who.tenant, order.clone());
     let past = tokio::task::spawn_blocking(move || history.etas(&tenant, &wanted));
     let past = past.await.map_err(|_bad| Problem::unavailable("cut off".to_owned()))??;
     let as_of = app.live.as_of().to_string();
+    let heard = [said.instructions.as_ref().map(|i| i.at), said.feedback.as_ref().map(|f| f.at)];
+    let heard = heard.into_iter().flatten().max().map_or(0, Timestamp::micros);
     let out = delivery(&order, &row, seen.as_ref(), &past, as_of);
-    let out = out.ok_or_else(|| Problem::unknown("order", &id))?;
+    let mut out = out.ok_or_else(|| Problem::unknown("order", &id))?;
+    (out.instructions, out.feedback) = heard_of(said);
     let seq = seen.map_or(0, |seen| seen.view.seq);
-    let etag = format!("W/\"{}-{seq}\"", row.version);
+    let etag = format!("W/\"{}-{seq}-{heard}\"", row.version);
     let same = headers.get("if-none-match").and_then(|v| v.to_str().ok()) == Some(&etag);
     if same {
         return Ok((axum::http::StatusCode::NOT_MODIFIED, [("etag", etag)]).into_response());
@@ -113,9 +175,23 @@ pub(crate) async fn get(
     Ok(([("etag", etag)], Json(out)).into_response())
 }
 
+fn heard_of(said: Said) -> (Option<InstructionsOut>, Option<FeedbackOut>) {
+    let instructions = said.instructions.map(|said| InstructionsOut {
+        text: said.text,
+        answer: said.answer,
+        at: said.at.to_string(),
+    });
+    let feedback = said.feedback.map(|said| FeedbackOut {
+        rating: said.rating,
+        comment: said.comment,
+        at: said.at.to_string(),
+    });
+    (instructions, feedback)
+}
+
 /// Of several routes that visit an order the one that is being driven, else the newest.
-fn chosen(
-    app: &Shared,
+pub(crate) fn chosen(
+    app: &App,
     tenant: &ingest::id::TenantId,
     rows: Vec<RouteRow>,
 ) -> Option<(RouteRow, Option<Seen>)> {
@@ -148,12 +224,14 @@ fn delivery(
         route: row.route.clone(),
         vehicle: row.vehicle.clone(),
         stop: plan.id.clone(),
-        stops_before: view.and_then(|view| stops_before(seen?, view)),
+        stops_before: view.and_then(|own| stops_before(&seen?.view, own)),
         promise: plan.window.map(window_json),
         eta: view.and_then(eta_json),
         late_probability: view.and_then(|view| view.eta.miss),
         arrived_at: view.and_then(|view| view.arrived_at).map(|t| t.to_string()),
         departed_at: view.and_then(|view| view.departed_at).map(|t| t.to_string()),
+        instructions: None,
+        feedback: None,
         history: past.iter().map(PastEtaOut::from).collect(),
         as_of,
     })
@@ -170,11 +248,12 @@ fn status(view: Option<&StopView>, last: Option<&str>) -> String {
     .to_owned()
 }
 
-fn stops_before(seen: &Seen, view: &StopView) -> Option<usize> {
-    if !matches!(view.eta.state, StopState::Later | StopState::Next) {
+/// Stops that are not done before a customer's own, while the vehicle is on its way there.
+pub(crate) fn stops_before(view: &View, own: &StopView) -> Option<usize> {
+    if !matches!(own.eta.state, StopState::Later | StopState::Next) {
         return None;
     }
     let open = |stop: &&StopView| !stop.eta.state.is_done();
-    let before = seen.view.stops.iter().take_while(|stop| stop.eta.stop != view.eta.stop);
+    let before = view.stops.iter().take_while(|stop| stop.eta.stop != own.eta.stop);
     Some(before.filter(open).count())
 }

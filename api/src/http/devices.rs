@@ -228,7 +228,7 @@ pub(crate) async fn get(
 /// All devices.
 #[utoipa::path(get, path = "/devices", tag = "devices", params(Page),
     security(("key" = ["admin", "dispatcher", "viewer"])),
-    responses((status = 200, description = "`devices` and `next`"), Failures))]
+    responses((status = 200, body = DevicesOut), Failures))]
 pub(crate) async fn list(
     Reader(who): Reader,
     State(app): State<Shared>,
@@ -271,4 +271,13 @@ pub(crate) async fn delete(
     })
     .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A page of the list.
+#[derive(Debug, utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes the answer for the OpenAPI document")]
+pub(crate) struct DevicesOut {
+    devices: Vec<DeviceOut>,
+    /// Cursor of the next page.
+    next: Option<String>,
 }

@@ -37,7 +37,7 @@ pub(crate) struct Which {
 /// Events of the last week, oldest first. `next` is there always: ask again with it later.
 #[utoipa::path(get, path = "/events", tag = "events", params(Which),
     security(("key" = ["admin", "dispatcher", "viewer"])),
-    responses((status = 200, description = "`events` and `next`"), Failures))]
+    responses((status = 200, body = EventsOut), Failures))]
 pub(crate) async fn list(
     Reader(who): Reader,
     State(app): State<Shared>,
@@ -75,4 +75,14 @@ pub(crate) async fn list(
     let bodies: Vec<&str> = events.iter().map(|event| event.body.as_str()).collect();
     let text = format!("{{\"events\":[{}],\"next\":\"{}\"}}", bodies.join(","), id_of(&place));
     Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+}
+
+/// A page of events.
+#[derive(Debug, utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes the answer for the OpenAPI document")]
+pub(crate) struct EventsOut {
+    /// Each with `vehicle`, `seq`, `type`, `at` and the fields of its type.
+    events: Vec<serde_json::Value>,
+    /// Cursor to ask again with, always there.
+    next: String,
 }

@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use engine::model::{EventKind, OpenException, StopView};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,6 +12,7 @@ use crate::auth::Reader;
 use crate::cost::late_minutes;
 use crate::live::Seen;
 use crate::problem::{Failures, Problem};
+use crate::store::care;
 use crate::store::keys::rate_per_minute;
 
 /// A deviation that somebody should look at.
@@ -47,6 +47,24 @@ pub(crate) struct ExceptionOut {
     remedies: Vec<RemedyOut>,
     /// Expected cost of lateness, in the tenant's currency.
     cost: f64,
+    /// Somebody said that it may be left alone until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snoozed_until: Option<String>,
+    /// Who takes care of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assigned_to: Option<String>,
+}
+
+/// A page of open exceptions.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ExceptionsOut {
+    /// The most expensive first.
+    exceptions: Vec<ExceptionOut>,
+    /// The moment it is true for.
+    as_of: String,
+    /// Cursor of the next page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 /// What follows from an exception.
@@ -77,14 +95,17 @@ const ORDERS_MAX: usize = 20;
 /// Open exceptions by expected cost of lateness, the highest first.
 #[utoipa::path(get, path = "/exceptions", tag = "exceptions", params(Page),
     security(("key" = ["admin", "dispatcher", "viewer"])),
-    responses((status = 200, description = "`exceptions`, `next` and `as_of`"), Failures))]
+    responses((status = 200, body = ExceptionsOut), Failures))]
 pub(crate) async fn list(
     Reader(who): Reader,
     State(app): State<Shared>,
     Asked(page): Asked<Page>,
-) -> Result<Response, Problem> {
+) -> Result<Json<ExceptionsOut>, Problem> {
     let limit = page.limit()?;
-    let rate = app.store.read(|c| rate_per_minute(c, &who.tenant))?;
+    let (rate, care) = app.store.read(|c| {
+        let rate = rate_per_minute(c, &who.tenant)?;
+        Ok::<_, Problem>((rate, care::of_tenant(c, &who.tenant)?))
+    })?;
     let (all, as_of) = {
         let fleet = app.live.read();
         (fleet.all(&who.tenant), fleet.as_of())
@@ -102,11 +123,15 @@ pub(crate) async fn list(
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|exception| exception.id.clone());
-    let mut json = serde_json::json!({ "exceptions": found, "as_of": as_of.to_string() });
-    if let Some(next) = next {
-        json["next"] = next.into();
+    for exception in &mut found {
+        if let Some(care) = care.get(&exception.id) {
+            let until = care.snoozed_until.filter(|until| *until > app.now());
+            exception.snoozed_until = until.map(|until| until.to_string());
+            exception.assigned_to.clone_from(&care.assigned_to);
+        }
     }
-    Ok(Json(json).into_response())
+    let as_of = as_of.to_string();
+    std::future::ready(Ok(Json(ExceptionsOut { exceptions: found, as_of, next }))).await
 }
 
 /// One about a stop costs what that stop costs; one about the vehicle costs all its stops.
@@ -149,5 +174,7 @@ fn exception(seen: &Seen, open: &OpenException, rate: f64) -> ExceptionOut {
         },
         remedies: remedies.collect(),
         cost: cents(minutes * rate),
+        snoozed_until: None,
+        assigned_to: None,
     }
 }

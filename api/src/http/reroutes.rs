@@ -4,12 +4,15 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use engine::model::{Action, Deed};
+use engine::model::{Action, Deed, Proposal};
 use engine::record::canonical;
 use engine::record::input::action_envelope;
+use engine::road::Road;
 use ingest::id::{TenantId, VehicleKey};
 use ingest::log::Topic;
 use ingest::record::Pid;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::Shared;
 use crate::auth::{Caller, Planner, Reader};
@@ -28,38 +31,88 @@ fn proposed(app: &Shared, tenant: &TenantId, id: &str) -> Result<(Pid, Seen), Pr
 /// The open proposals of all vehicles.
 #[utoipa::path(get, path = "/reroutes", tag = "reroutes",
     security(("key" = ["admin", "dispatcher", "viewer"])),
-    responses((status = 200, description = "`reroutes`"), Failures))]
+    responses((status = 200, body = ReroutesOut), Failures))]
 pub(crate) async fn list(
     Reader(who): Reader,
     State(app): State<Shared>,
 ) -> Result<Response, Problem> {
     let all = app.live.read().all(&who.tenant);
-    let open: Vec<_> = all.iter().filter_map(reroute).collect();
+    let road = app.road.as_deref();
+    let open: Vec<_> = all.iter().filter_map(|seen| reroute(seen, road)).collect();
     std::future::ready(Ok(Json(serde_json::json!({ "reroutes": open })).into_response())).await
 }
 
 /// One open proposal.
 #[utoipa::path(get, path = "/reroutes/{id}", tag = "reroutes", params(("id" = String, Path)),
     security(("key" = ["admin", "dispatcher", "viewer"])),
-    responses((status = 200, description = "vehicle, route, stops, gain_s, edges"), Failures))]
+    responses((status = 200, body = RerouteOut), Failures))]
 pub(crate) async fn get(
     Reader(who): Reader,
     State(app): State<Shared>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let (_, seen) = proposed(&app, &who.tenant, &id)?;
-    let json = reroute(&seen).ok_or_else(|| Problem::unknown("open reroute", &id))?;
+    let json =
+        reroute(&seen, app.road.as_deref()).ok_or_else(|| Problem::unknown("open reroute", &id))?;
     std::future::ready(Ok(Json(json).into_response())).await
 }
 
-fn reroute(seen: &Seen) -> Option<serde_json::Value> {
-    let mut json = canonical::proposal(seen.view.proposal.as_ref()?);
+fn reroute(seen: &Seen, road: Option<&Road>) -> Option<serde_json::Value> {
+    let proposal = seen.view.proposal.as_ref()?;
+    let mut json = canonical::proposal(proposal);
+    if let Some(road) = road {
+        json["line"] = serde_json::json!(line(road, proposal));
+    }
     json["vehicle"] = seen.vehicle.as_str().into();
     if let Some((route, version)) = &seen.view.route {
         json["route"] = route.as_str().into();
         json["version"] = (*version).into();
     }
     Some(json)
+}
+
+/// Its edges on the ground; one that is not of this map is left out.
+fn line(road: &Road, proposal: &Proposal) -> Vec<[f64; 2]> {
+    let (mut out, mut shape) = (Vec::new(), Vec::new());
+    for (way, from, to) in &proposal.edges {
+        if let Some(edge) = road.edge_of(*way, *from, *to) {
+            road.shape(edge, &mut shape);
+            out.extend(shape.iter().map(|at| [at.lng, at.lat]));
+        }
+    }
+    out.dedup();
+    out
+}
+
+/// A proposal of a better way.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RerouteOut {
+    /// Its identity, 32 hexadecimal digits.
+    id: String,
+    /// To which vehicle.
+    vehicle: String,
+    /// On which route.
+    route: Option<String>,
+    /// Of which version.
+    version: Option<u64>,
+    /// The remaining stops in the proposed order.
+    stops: Vec<String>,
+    /// Seconds of lateness and driving saved.
+    gain_s: i64,
+    /// Seconds to its first stop.
+    seconds: i64,
+    /// Metres to its first stop.
+    metres: f64,
+    /// The streets to its first stop: OpenStreetMap way, from node, to node.
+    edges: Vec<[i64; 3]>,
+    /// The same on the ground, longitude and latitude; absent without a map.
+    line: Option<Vec<[f64; 2]>>,
+}
+
+/// The open proposals.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReroutesOut {
+    reroutes: Vec<RerouteOut>,
 }
 
 /// Takes a proposal: the vehicle is told.

@@ -150,7 +150,7 @@ pub(crate) struct Which {
 /// All routes with their progress.
 #[utoipa::path(get, path = "/routes", tag = "routes", params(Which),
     security(("key" = ["admin", "dispatcher", "viewer"])),
-    responses((status = 200, description = "`routes` and `next`"), Failures))]
+    responses((status = 200, body = RoutesOut), Failures))]
 pub(crate) async fn list(
     Reader(who): Reader,
     State(app): State<Shared>,
@@ -199,4 +199,13 @@ pub(crate) async fn delete(
     })
     .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A page of the list.
+#[derive(Debug, utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes the answer for the OpenAPI document")]
+pub(crate) struct RoutesOut {
+    routes: Vec<RouteOut>,
+    /// Cursor of the next page.
+    next: Option<String>,
 }

@@ -1,8 +1,6 @@
 //! Sessions of browsers: an event stream cannot send a header, so a key is exchanged for a
 //! cookie.
 
-use std::net::IpAddr;
-
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,14 +14,10 @@ use crate::auth::{Anybody, origin_matches};
 use crate::connection::Peer;
 use crate::problem::{Failures, Problem};
 use crate::store::sessions::SESSION_S;
-use crate::store::{keys, lock, sessions};
+use crate::store::{keys, sessions};
 
 /// Failed logins of one address in a minute; then it waits.
-const FAILED_MAX: u32 = 10;
-/// The minute, seconds.
-const FAILED_S: f64 = 60.0;
-/// Addresses remembered; beyond it the oldest minute is forgotten.
-const ADDRESSES_MAX: usize = 10_000;
+pub(crate) const FAILED_MAX: u32 = 10;
 
 /// What a login sends.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -58,10 +52,14 @@ pub(crate) async fn post(
         return Err(Problem::forbidden("`Origin` does not match `Host`".to_owned()));
     }
     let address = peer.map(|Extension(ConnectInfo(Peer(peer)))| peer.ip());
-    allowed(&app, address)?;
+    if !app.logins.allowed(address, app.now()) {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let detail = "too many failed logins from this address; wait a minute".to_owned();
+        return Err(Problem::new(status, "too-many", "Too many attempts", detail));
+    }
     let found = app.store.read(|c| keys::find(c, &login.key))?;
     let Some(key) = found else {
-        failed(&app, address);
+        app.logins.failed(address, app.now());
         return Err(Problem::no_key());
     };
     let (id, now) = (key.id.clone(), app.now());
@@ -100,34 +98,4 @@ fn set_cookie(app: &App, value: &str, seconds: u64) -> String {
     let secure = if app.secure { "; Secure" } else { "" };
     let name = app.cookie_name();
     format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
-}
-
-fn allowed(app: &App, address: Option<IpAddr>) -> Result<(), Problem> {
-    let (Some(address), now) = (address, app.now()) else { return Ok(()) };
-    let logins = lock(&app.logins);
-    let over = logins.get(&address).is_some_and(|(since, failed)| {
-        now.seconds_since(*since) < FAILED_S && *failed >= FAILED_MAX
-    });
-    if over {
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        let detail = "too many failed logins from this address; wait a minute".to_owned();
-        return Err(Problem::new(status, "too-many", "Too many attempts", detail));
-    }
-    Ok(())
-}
-
-fn failed(app: &App, address: Option<IpAddr>) {
-    let (Some(address), now) = (address, app.now()) else { return };
-    let mut logins = lock(&app.logins);
-    if logins.len() >= ADDRESSES_MAX {
-        logins.retain(|_, (since, _)| now.seconds_since(*since) < FAILED_S);
-    }
-    if logins.len() >= ADDRESSES_MAX {
-        logins.clear();
-    }
-    let entry = logins.entry(address).or_insert((now, 0));
-    if now.seconds_since(entry.0) >= FAILED_S {
-        *entry = (now, 0);
-    }
-    entry.1 += 1;
 }

@@ -1,4 +1,5 @@
-//! Server-sent events: `position`, `eta`, `event`, `reset`, with exact resume.
+//! Server-sent events: `position`, `eta`, `event`, `reset`, with exact resume; `as_of` where there
+//! is nothing to tell.
 //!
 //! A stream is pulled: the next piece is made when the client's socket has room for it. One that
 //! is slow skips positions and etas that were overtaken meanwhile, never an event; one that falls
@@ -32,6 +33,7 @@ use crate::auth::{Caller, Reader, still_valid};
 use crate::live::ring::{id_of, place_of};
 use crate::live::{Bounds, Seen, SlotKind};
 use crate::problem::{Failures, Problem};
+use crate::view::AsOf;
 
 /// Streams open at a time.
 const STREAMS_MAX: usize = 10_000;
@@ -39,8 +41,9 @@ const STREAMS_MAX: usize = 10_000;
 const FRAMES_MAX: usize = 512;
 /// Least time between two pieces: what moves meanwhile is told once.
 const TICK: Duration = Duration::from_millis(100);
-/// A sign of life, with the newest id, when there was nothing to tell.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// A sign of life, with the newest id, when there was nothing to tell: `as_of`, so that nobody
+/// takes a quiet night for a broken line.
+const HEARTBEAT: Duration = Duration::from_secs(2);
 /// How often the key or session is checked again.
 const CHECK: Duration = Duration::from_mins(1);
 /// Vehicles that a stream may name.
@@ -146,10 +149,10 @@ pub(crate) async fn get(
 }
 
 /// Counts a stream as open until it is dropped.
-struct Open(Shared);
+pub(crate) struct Open(Shared);
 
 impl Open {
-    fn begin(app: &Shared) -> Result<Self, Problem> {
+    pub(crate) fn begin(app: &Shared) -> Result<Self, Problem> {
         let before = app.streams.fetch_add(1, Ordering::Relaxed);
         let open = Self(Arc::clone(app));
         app.metrics.streams.inc();
@@ -247,8 +250,11 @@ impl Stream {
             }
             if Instant::now() >= self.beat_at {
                 self.beat_at = Instant::now() + HEARTBEAT;
-                // An id alone: the client goes on from here, no event fires.
-                return Some(format!(": still here\nid: {}\n\n", id_of(&self.place)).into());
+                let (id, as_of) = (id_of(&self.place), self.app.live.as_of());
+                let data = format!("{{\"as_of\":\"{as_of}\"}}");
+                let mut text = String::new();
+                push(&mut text, "as_of", Some(&id), &data);
+                return Some(text.into());
             }
             let until = self.check_at.min(self.beat_at);
             tokio::select! {
@@ -339,12 +345,7 @@ impl Stream {
                 if !newest || entry.key.tenant != self.who.tenant || !self.filter.kind(slot.kind) {
                     continue;
                 }
-                let seen = Seen {
-                    vehicle: entry.key.vehicle.clone(),
-                    view: Arc::clone(&entry.view),
-                    position_seq: entry.position_seq,
-                    eta_seq: entry.eta_seq,
-                };
+                let seen = entry.seen();
                 if self.filter.vehicle(&seen) {
                     let event = slot.event.clone();
                     chosen.push((seen, slot.kind, event, (slot.partition, slot.offset + 1)));
@@ -391,8 +392,8 @@ fn frame(
 ) -> Option<(&'static str, String)> {
     match kind {
         SlotKind::Position => {
-            let position = crate::view::PositionOut::new(seen, as_of)?;
-            Some(("position", serde_json::to_string(&position).ok()?))
+            let (last, mut text) = (seen.view.last.as_ref()?, String::new());
+            AsOf::new(as_of).tell(seen.text(), last.time, &mut text).then_some(("position", text))
         }
         SlotKind::Eta => Some(("eta", eta(seen)?)),
         SlotKind::Event { seq } => {

@@ -17,6 +17,8 @@ use crate::store::keys::{self, Role};
 use crate::{Api, Metrics, Settings};
 
 mod access;
+mod customers;
+mod desk;
 mod flow;
 mod load;
 mod map;

@@ -23,13 +23,15 @@ use crate::auth::{Manager, Reader};
 use crate::live::Bounds;
 use crate::problem::{Failures, Problem};
 use crate::store::vehicles::{self, VehicleBody, VehicleRow};
-use crate::view::{PositionOut, VehicleIn, VehicleOut};
+use crate::view::{AsOf, PositionOut, VehicleIn, VehicleOut};
 use crate::write::append;
 
 /// How a vehicle can drive.
 const PROFILES: [&str; 5] = ["car", "van", "truck", "bike", "foot"];
 /// Longest name, characters.
 const NAME_MAX: usize = 200;
+/// Longest telephone number, characters; E.164 has 15 digits.
+const PHONE_MAX: usize = 32;
 
 /// Makes or changes a vehicle.
 #[utoipa::path(put, path = "/vehicles/{id}", tag = "vehicles", request_body = VehicleIn,
@@ -76,7 +78,12 @@ fn checked(body: VehicleIn, id: &str) -> Result<VehicleBody, Problem> {
     }
     let time_zone = body.time_zone.unwrap_or_else(|| "UTC".to_owned());
     time_zone_name(&time_zone)?;
-    Ok(VehicleBody { name, profile, time_zone })
+    let phone = body.phone.filter(|phone| !phone.is_empty());
+    let digit = |b: u8| b.is_ascii_digit() || b"+-() ".contains(&b);
+    if let Some(phone) = phone.as_deref().filter(|p| p.len() > PHONE_MAX || !p.bytes().all(digit)) {
+        return Err(Problem::value("phone", phone, "digits, at most 32, such as +351 220 123 456"));
+    }
+    Ok(VehicleBody { name, profile, time_zone, phone })
 }
 
 /// Whether a text has the form of an IANA name.
@@ -120,7 +127,7 @@ pub(crate) struct Which {
 /// All vehicles; with `bbox` the newest position of each that is inside.
 #[utoipa::path(get, path = "/vehicles", tag = "vehicles", params(Which),
     security(("key" = ["admin", "dispatcher", "viewer"])),
-    responses((status = 200, description = "`vehicles` and `next`"), Failures))]
+    responses((status = 200, body = VehiclesOut), Failures))]
 pub(crate) async fn list(
     Reader(who): Reader,
     State(app): State<Shared>,
@@ -142,9 +149,28 @@ pub(crate) async fn list(
     let bounds = bounds_of(bbox)?;
     let seen = app.live.inside(&who.tenant, bounds, after.as_ref(), limit);
     let next = seen.last().filter(|_| seen.len() == limit).map(|s| s.vehicle.to_string());
-    let as_of = app.live.as_of();
-    let members: Vec<_> = seen.iter().filter_map(|s| PositionOut::new(s, as_of)).collect();
-    Ok(page_of(&format!("/v1/vehicles?bbox={bbox}"), "vehicles", &members, next))
+    let as_of = AsOf::new(app.live.as_of());
+    let mut text = String::with_capacity(seen.len() * 400 + 64);
+    text.push_str("{\"vehicles\":[");
+    for seen in &seen {
+        let time = seen.view.last.as_ref().map_or_else(Default::default, |last| last.time);
+        if as_of.tell(seen.text(), time, &mut text) {
+            text.push(',');
+        }
+    }
+    if text.ends_with(',') {
+        text.pop();
+    }
+    text.push(']');
+    let mut answer =
+        page_of::<()>(&format!("/v1/vehicles?bbox={bbox}"), "vehicles", &[], next.clone());
+    if let Some(next) = next {
+        text.extend([",\"next\":\"", &next, "\""]);
+    }
+    text.push('}');
+    *answer.body_mut() = text.into();
+    answer.headers_mut().remove(header::CONTENT_LENGTH);
+    Ok(answer)
 }
 
 /// Reads `west,south,east,north`.
@@ -197,4 +223,24 @@ pub(crate) async fn delete(
     app.store.write(move |c| vehicles::delete(c, &tenant, &gone).map_err(Problem::from)).await?;
     app.live.forget(&who.tenant, &vehicle);
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A page of the list.
+#[derive(Debug, utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes the answer for the OpenAPI document")]
+pub(crate) struct VehiclesOut {
+    vehicles: Vec<VehicleOrPosition>,
+    /// Cursor of the next page.
+    next: Option<String>,
+}
+
+/// Vehicles, or with `bbox` the positions of those inside.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes the answer for the OpenAPI document")]
+pub(crate) enum VehicleOrPosition {
+    /// Without `bbox`.
+    Vehicle(VehicleOut),
+    /// With it.
+    Position(PositionOut),
 }

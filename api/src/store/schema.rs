@@ -4,8 +4,9 @@ use rusqlite::Connection;
 
 use super::StoreError;
 
-/// Version of the tables, kept in `user_version`.
-const VERSION: i64 = 1;
+/// What each version adds to the one before it; a file's own is kept in `user_version`. A step
+/// that has been released never changes: what is new is a step of its own.
+const STEPS: [&str; 2] = [TABLES, CUSTOMERS];
 
 /// `reserved` of a route or device is the highest version ever given out, `version` the newest
 /// that is on the log (0: none yet), `settled` the highest whose fate is known. Times are microseconds since the epoch.
@@ -55,17 +56,39 @@ CREATE TABLE answers (
 CREATE INDEX answers_by_age ON answers (tenant, at_us);
 ";
 
+/// Customers' links, what customers said, and what is noted of open exceptions.
+const CUSTOMERS: &str = "
+CREATE TABLE links (
+    id TEXT PRIMARY KEY, hash BLOB NOT NULL, tenant TEXT NOT NULL, ord TEXT NOT NULL,
+    policy TEXT NOT NULL, created_us INTEGER NOT NULL, not_before_us INTEGER NOT NULL,
+    expires_us INTEGER NOT NULL, revoked_us INTEGER, opened INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX links_by_hash ON links (hash);
+CREATE INDEX links_of_order ON links (tenant, ord);
+CREATE TABLE said (
+    tenant TEXT NOT NULL, ord TEXT NOT NULL, instructions TEXT, answer TEXT,
+    instructions_us INTEGER, rating INTEGER, comment TEXT, feedback_us INTEGER,
+    PRIMARY KEY (tenant, ord)
+) WITHOUT ROWID;
+CREATE TABLE care (
+    tenant TEXT NOT NULL, exception TEXT NOT NULL, snoozed_us INTEGER, assigned TEXT,
+    at_us INTEGER NOT NULL, PRIMARY KEY (tenant, exception)
+) WITHOUT ROWID;
+";
+
 /// Makes the tables where there are none.
 pub(super) fn make(connection: &mut Connection) -> Result<(), StoreError> {
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if found > VERSION {
-        return Err(StoreError::Newer { found, known: VERSION });
+    let known = STEPS.len() as i64;
+    let missing = usize::try_from(found).ok().and_then(|found| STEPS.get(found..));
+    let missing = missing.ok_or(StoreError::Newer { found, known })?;
+    for step in missing {
+        transaction.execute_batch(step)?;
     }
-    if found == 0 {
-        transaction.execute_batch(TABLES)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
+    if !missing.is_empty() {
+        transaction.pragma_update(None, "user_version", known)?;
     }
     transaction.commit()?;
     Ok(())

@@ -15,6 +15,9 @@ pub struct VehicleBody {
     pub profile: String,
     /// IANA name, for people's clocks.
     pub time_zone: String,
+    /// How to call whoever drives it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub phone: Option<String>,
 }
 
 /// A vehicle at one version.
@@ -80,7 +83,7 @@ pub fn ensure(
         return Ok(());
     }
     let name = vehicle.as_str().to_owned();
-    let body = VehicleBody { name, profile: "van".into(), time_zone: "UTC".into() };
+    let body = VehicleBody { name, profile: "van".into(), time_zone: "UTC".into(), phone: None };
     put(connection, tenant, &VehicleRow { vehicle: vehicle.to_string(), version: 1, body })
 }
 

@@ -21,7 +21,7 @@ fn operations() -> Vec<(String, String, Vec<String>)> {
 /// A path with an id in each of its places.
 fn filled(path: &str, id: &str) -> String {
     let tile = path.replace("{z}", "0").replace("{x}", "0").replace("{y}", "0");
-    tile.replace("{id}", id).replace("{stop}", "x").replace("{order}", "x")
+    tile.replace("{token}", "x").replace("{id}", id).replace("{stop}", "x").replace("{order}", "x")
 }
 
 #[test]

@@ -31,7 +31,7 @@ impl Client {
         Self(BufReader::new(Box::new(body.into_reader())))
     }
 
-    /// The next frame that has a name.
+    /// The next frame that tells something.
     fn frame(&mut self) -> Frame {
         let mut frame = Frame { name: String::new(), id: None, data: Value::Null };
         loop {
@@ -39,7 +39,9 @@ impl Client {
             assert!(self.0.read_line(&mut line).unwrap() > 0, "the stream ended");
             let line = line.trim_end();
             if line.is_empty() {
-                if !frame.name.is_empty() {
+                if frame.name == "as_of" {
+                    frame = Frame { name: String::new(), id: None, data: Value::Null };
+                } else if !frame.name.is_empty() {
                     return frame;
                 }
             } else if let Some((name, value)) = line.split_once(": ") {
