@@ -10,6 +10,8 @@ use engine::road::{Road, import};
 use ingest::id::TenantId;
 use simulator::live::{DemoSettings, demo_fleet, ports};
 
+mod customer;
+
 use crate::clock;
 use crate::config::Config;
 use crate::log;
@@ -109,8 +111,15 @@ async fn show(data: &Path, map: &Path, page: &str) -> anyhow::Result<()> {
         println!("http://{address}/");
     }
     eprintln!("{VANS} vans are on their way; end with Ctrl-C");
+    let (api, ended) = (format!("http://{address}"), Arc::clone(&stop));
+    let linked = tokio::task::spawn_blocking(move || {
+        if let Some(path) = customer::link(&api, &ended) {
+            eprintln!("a customer waits for their order: {api}{path}");
+        }
+    });
     stop_signal().await?;
     stop.store(true, Ordering::Release);
+    linked.await?;
     let driven = tokio::task::spawn_blocking(move || fleet.join()).await?;
     process.stop().await?;
     match driven {

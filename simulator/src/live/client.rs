@@ -113,6 +113,18 @@ impl Client {
         .map(|_| ())
     }
 
+    /// Posts to a resource below `/v1`; its answer.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Value, ApiError> {
+        let text = self.again("POST", path, |url| {
+            let mut request = self.agent.post(url);
+            if let Some(key) = &self.key {
+                request = request.header("authorization", format!("Bearer {key}"));
+            }
+            request.send_json(body)
+        })?;
+        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
     fn again(
         &self,
         method: &'static str,
