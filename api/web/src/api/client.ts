@@ -8,7 +8,7 @@ export type Stop = Schemas["StopOut"];
 export type Delivery = Schemas["DeliveryOut"];
 export type Device = Schemas["DeviceOut"];
 export type Vehicle = Schemas["VehicleOut"];
-export type Session = Schemas["SessionOut"];
+export type Session = Schemas["SessionOut"] & { name?: string; email?: string };
 type ProblemBody = Schemas["Problem"];
 
 /** What the server refused, or that it could not be reached. */

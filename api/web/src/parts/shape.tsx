@@ -38,6 +38,12 @@ export function StopShape({ tone, text, size = 28, moved = false }: { tone: Tone
   );
 }
 
+/** A text that changes where it stands at the end of its cell: each text is a new element, so that
+ * nothing that is there moves. */
+export function Swap({ text, kind = "", state }: { text: string; kind?: string; state?: string }) {
+  return <span class={`swap ${kind}`} data-state={state}><span key={text}>{text}</span></span>;
+}
+
 export function Icon({ name, size = 18 }: { name: IconName; size?: number }) {
   return (
     <svg class="shape" width={size} height={size} viewBox="0 0 24 24" fill="none" stroke="currentColor"

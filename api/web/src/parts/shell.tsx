@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { t } from "../messages/translate";
 import { href, path } from "../state/address";
-import { open } from "../state/exceptions";
+import { pressing } from "../state/exceptions";
 import { enable, enabled, help } from "../state/keyboard";
 import { close, polite, toast, undo, urgent } from "../state/notices";
 import { connection, stale } from "../state/live";
@@ -12,12 +12,11 @@ import type { IconName } from "./paths";
 import { Icon, Shape } from "./shape";
 
 function Item({ to, icon, word, wide = false, at, badge = 0 }: { to: string; icon: IconName; word: string; wide?: boolean; at: boolean; badge?: number }) {
-  const label = badge > 0 ? t("{word}, {n} open", { word, n: badge }) : word;
   return (
-    <a href={href(to)} class={wide ? "wide" : ""} aria-current={at ? "page" : undefined} aria-label={label}>
+    <a href={href(to)} class={wide ? "wide" : ""} aria-current={at ? "page" : undefined}>
       <Icon name={icon} size={18} />
       <span class="word">{word}</span>
-      {badge > 0 && <span class="badge" aria-hidden="true">{badge > 99 ? "99+" : badge}</span>}
+      {badge > 0 && <span class="badge">{badge > 99 ? "99+" : badge}<span class="vh"> {t("open")}</span></span>}
     </a>
   );
 }
@@ -33,12 +32,12 @@ function Rail() {
         <circle cx="16" cy="22.4" r="1.7" />
       </svg>
       <Item to="/" icon="live" word={t("Live")} at={at === "/" || begins("/van") || begins("/replay")} />
-      <Item to="/exceptions" icon="exceptions" word={t("Exceptions")} at={begins("/exceptions")} badge={open.value.length} />
+      <Item to="/exceptions" icon="exceptions" word={t("Exceptions")} at={begins("/exceptions")} badge={pressing.value.length} />
       <Item to="/routes" icon="routes" word={t("Routes")} at={begins("/routes")} />
       <Item to="/messages" icon="mail" word={t("Messages")} at={begins("/messages")} />
       <Item to="/links" icon="link" word={t("Links")} wide at={begins("/links")} />
       <span class="gap" />
-      <button type="button" class="item wide" aria-expanded={help.value} onClick={() => { help.value = !help.value; }} aria-label={t("Keys")}>
+      <button type="button" class="item wide" aria-expanded={help.value} onClick={() => { help.value = !help.value; }}>
         <Icon name="keys" /><span class="word">{t("Keys")}</span>
       </button>
       <Item to="/settings/devices" icon="settings" word={t("Settings")} at={begins("/settings")} />
@@ -50,12 +49,12 @@ function ToastView() {
   const shown = toast.value;
   if (shown === null) return null;
   return (
-    <div class="toast" data-part="toast" data-kind={shown.kind}>
+    <aside class="toast" data-part="toast" data-kind={shown.kind} aria-label={t("What happened")}>
       {shown.kind === "failed" && <Shape tone="failed" />}
       <span>{shown.text}{shown.small !== undefined && <small> {shown.small}</small>}</span>
       {shown.undo !== undefined && <button type="button" class="btn" onClick={undo}>{t("Undo")} <span class="key">Z</span></button>}
       {shown.kind === "failed" && <button type="button" class="btn" onClick={close}>{t("Close")}</button>}
-    </div>
+    </aside>
   );
 }
 
@@ -64,7 +63,7 @@ function keyList(): [string[], string][] {
     [["/"], t("Search")], [["J", "K"], t("Next, previous row")], [["Enter"], t("Do the best remedy")], [["O"], t("Open the van")],
     [["G", "L"], t("Go to Live")], [["G", "E"], t("Go to Exceptions")], [["G", "P"], t("Go to Routes")],
     [["1", "4"], t("Filter on time, at risk, late, no signal")], [["F"], t("Fit the map")], [["+", "−"], t("Zoom")], [["M"], t("Focus the map")],
-    [["I"], t("Say the selected van")], [["Z"], t("Undo")], [["L"], t("Back to live")], [["?"], t("These keys")], [["Esc"], t("Close, one level")],
+    [["I"], t("Say the selected van")], [["S"], t("Leave alone for 30 min")], [["A"], t("Take care of it")], [["Z"], t("Undo")], [["L"], t("Back to live")], [["?"], t("These keys")], [["Esc"], t("Close, one level")],
   ];
 }
 

@@ -32,7 +32,7 @@ export function Links() {
   return (
     <Shell screen="links" bar={<h1>{t("Customer links")}</h1>}>
       <div class="page scroll">
-        {layout.value === "phone" && <div class="phone-top"><b>{t("Customer links")}</b><span class="space" /><Connection short /></div>}
+        {layout.value === "phone" && <div class="phone-top"><h1 class="here">{t("Customer links")}</h1><span class="space" /><Connection short /></div>}
         <header class="part-head"><p class="soft">{t("A link shows one customer one delivery: its window, and the van only when theirs is the next stop.")}</p></header>
         <form class="line-form" onSubmit={submit}>
           <label>{t("Order")}<input class="field" name="order" required maxLength={64} list="orders" defaultValue={open[0]?.order ?? ""} key={param("van") + (open[0]?.order ?? "")} /></label>

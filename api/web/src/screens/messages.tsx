@@ -56,7 +56,7 @@ export function Messages() {
     <Shell screen="messages" bar={<><h1>{t("Messages")}</h1>{pills}</>}>
       <div class="mailbox" data-part="list" data-state={list.state}>
         <div class="scroll inbox">
-          {layout.value === "phone" && <><div class="phone-top"><b>{t("Messages")}</b><span class="space" /><Connection short /></div>{pills}</>}
+          {layout.value === "phone" && <><div class="phone-top"><h1 class="here">{t("Messages")}</h1><span class="space" /><Connection short /></div>{pills}</>}
           {list.state === "loading" && <p class="pad soft" role="status">{t("Loading messages")}</p>}
           {list.state === "absent" && <div class="empty"><b>{t("This server does not send messages yet.")}</b></div>}
           {list.state === "failed" && <div class="empty" role="alert"><b>{t("Cannot be read: {why}", { why: list.why })}</b></div>}

@@ -2,6 +2,7 @@
 import { computed, effect, signal } from "@preact/signals";
 import type { Exception } from "../api/client";
 import { param, put } from "./address";
+import { mine, snoozed } from "./care";
 import { byId, open } from "./exceptions";
 
 /** Ids in the order they are shown; those that went stay while they are selected. */
@@ -9,13 +10,19 @@ const order = signal<string[]>([]);
 /** What was last known of each that is shown. */
 const last = new Map<string, Exception>();
 
-export type Filter = "all" | "late" | "nosignal" | "offroute" | "longstop" | "failed";
-const TYPES: Record<Exclude<Filter, "all">, string> = {
+export type Filter = "all" | "late" | "nosignal" | "offroute" | "longstop" | "failed" | "mine" | "snoozed";
+const TYPES: Partial<Record<Filter, string>> = {
   late: "predicted_late", nosignal: "no_signal", offroute: "off_route", longstop: "long_stop", failed: "failed",
 };
-export const FILTERS: Filter[] = ["all", "late", "nosignal", "offroute", "longstop", "failed"];
+export const FILTERS: Filter[] = ["all", "late", "nosignal", "offroute", "longstop", "failed", "mine", "snoozed"];
 export const filter = computed<Filter>(() => (FILTERS as string[]).includes(param("show")) ? (param("show") as Filter) : "all");
-export const passes = (exception: Exception, by: Filter): boolean => by === "all" || exception.type === TYPES[by];
+/** Whether it is shown under a filter. What may wait is shown under its own only. */
+export function passes(exception: Exception, by: Filter): boolean {
+  if (by === "snoozed") return snoozed(exception);
+  if (snoozed(exception)) return false;
+  if (by === "mine") return mine(exception);
+  return by === "all" || exception.type === TYPES[by];
+}
 
 export const chosenId = computed(() => param("x"));
 
@@ -36,7 +43,8 @@ export const boardRows = computed<BoardRow[]>(() => {
     const now = byId.value.get(id);
     if (now !== undefined) last.set(id, now);
     const exception = now ?? last.get(id);
-    if (exception === undefined || !passes(exception, filter.value)) continue;
+    if (exception === undefined) continue;
+    if (id !== chosenId.value && !passes(exception, filter.value)) continue;
     if (now !== undefined || id === chosenId.value) found.push({ exception, gone: now === undefined });
   }
   return found;

@@ -1,7 +1,7 @@
 /** Open exceptions, the most expensive first; their order changes only between a person's actions. */
 import { computed, signal } from "@preact/signals";
 import { all, ask, type Exception, type Exceptions, type Reroute } from "../api/client";
-import { onEvent } from "./live";
+import { now, onEvent } from "./live";
 
 /** How often they are read, milliseconds, and at least how far apart. */
 const EVERY = 5_000;
@@ -20,6 +20,8 @@ export const reroutes = signal<Map<string, Reroute>>(new Map());
 export const lastSolved = signal(0);
 
 export const byId = computed(() => new Map(open.value.map((e) => [e.id, e])));
+/** Those that nobody said may wait. */
+export const pressing = computed(() => open.value.filter((e) => e.snoozed_until === undefined || Date.parse(e.snoozed_until) <= now.value));
 export const totalCost = computed(() => open.value.reduce((sum, e) => sum + e.cost, 0));
 
 const OPENERS = new Set([

@@ -27,6 +27,8 @@ export const selected = signal<Detail | null>(null);
 export const watched = signal<ReadonlyMap<string, Watched>>(new Map());
 /** Names of vans by id. */
 export const names = signal<ReadonlyMap<string, string>>(new Map());
+/** Telephone numbers of drivers by van. */
+export const phones = signal<ReadonlyMap<string, string>>(new Map());
 export const nameOf = (id: string): string => names.value.get(id) ?? id;
 export const dayFigures = signal<Day | null>(null);
 export const bounds = signal<Tick["bounds"]>(undefined);
@@ -90,7 +92,8 @@ function take(tick: Tick): void {
     labels.value = tick.labels;
     selected.value = tick.selected;
     watched.value = new Map(tick.watched.map((w) => [w.key, w]));
-    const { ids, names: given } = tick.markers ?? {};
+    const { ids, names: given, phones: numbers } = tick.markers ?? {};
+    if (numbers !== undefined) phones.value = new Map(numbers);
     if (ids !== undefined && given !== undefined) names.value = new Map(ids.map((id, i) => [id, given[i] ?? id]));
     if (tick.day !== undefined) dayFigures.value = tick.day;
     bounds.value = tick.bounds;

@@ -69,6 +69,8 @@ export class Fleet {
   changed = true;
   private generation = 0;
   readonly names = new Map<string, string>();
+  /** Telephone numbers of drivers, by van. */
+  readonly phones = new Map<string, string>();
 
   constructor(private readonly plans: Plans) {}
 

@@ -170,6 +170,7 @@ function tick(full = true): void {
   if (due || sortSoon) said.day = day(fleet.list, now, plans.whole);
   sortSoon = false;
   if (made === undefined) return say(said);
+  if (made.ids !== undefined && fleet.phones.size > 0) made.phones = [...fleet.phones];
   idsSoon = false;
   fleet.changed = false;
   say(said, [made.data.buffer]);
@@ -197,7 +198,8 @@ async function readNames(): Promise<void> {
   for (let read = 0; read < NAMES_MAX; read += NAMES_PAGE) {
     const answer = await fetch(`/v1/vehicles?limit=${NAMES_PAGE}${after && `&after=${encodeURIComponent(after)}`}`);
     if (!answer.ok) return;
-    const page = (await answer.json()) as { vehicles: { id: string; name: string }[]; next?: string };
+    const page = (await answer.json()) as { vehicles: { id: string; name: string; phone?: string | null }[]; next?: string };
+    for (const { id, phone } of page.vehicles) if (phone != null) fleet.phones.set(id, phone);
     fleet.named(page.vehicles.map((v) => [v.id, v.name] as const));
     if (page.next === undefined) return;
     after = page.next;

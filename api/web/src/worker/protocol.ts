@@ -104,6 +104,8 @@ export interface Markers {
   /** The van of each line and its name; only when they changed. */
   ids?: string[];
   names?: string[];
+  /** Telephone numbers of drivers by van; only when they changed. */
+  phones?: [string, string][];
 }
 /** from x, from y, to x, to y, heading in radians, sprite, ring step, reserved. */
 export const FLOATS = 8;

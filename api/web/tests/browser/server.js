@@ -25,6 +25,8 @@ export class Fake {
     /** Answer to an accepted proposal. */
     this.accept = { status: 202, body: {} };
     this.problems = undefined;
+    /** What people noted of exceptions. */
+    this.notes = {};
     this.frame = 0;
     this.tables = tables();
     this.server = createServer((request, response) => void this.answer(request, response));
@@ -105,7 +107,12 @@ export class Fake {
         if (what === "line") return send(response, 404, problem(404, "no line"));
         if (id !== undefined) return van ? send(response, 200, town.route(van)) : send(response, 404, problem(404, "no route"));
         return page(response, url, "routes", town.vans, (v) => town.route(v), (v) => v.route);
-      case "exceptions": return send(response, 200, { as_of: town.asOf(), currency: "USD", exceptions: this.problems ?? town.exceptions() });
+      case "exceptions":
+        if (what !== undefined) {
+          this.notes[id] = { ...this.notes[id], [what === "snooze" ? "snoozed_until" : "assigned_to"]: request.method === "DELETE" ? undefined : body.until ?? body.to };
+          return send(response, 204);
+        }
+        return send(response, 200, { as_of: town.asOf(), currency: "USD", exceptions: (this.problems ?? town.exceptions()).map((e) => ({ ...e, ...this.notes[e.id] })) });
       case "reroutes":
         if (what === undefined) return send(response, 200, { reroutes: town.reroutes() });
         if (this.accept.status === 202) town.answered.add(id);

@@ -9,7 +9,8 @@ import { href } from "../../state/address";
 import type { BoardRow } from "../../state/board";
 import { currency, reroutes } from "../../state/exceptions";
 import { now, selected, watched } from "../../state/live";
-import { answer, hindrance, outcomes } from "../../state/remedy";
+import { assign, snooze, snoozed, wake } from "../../state/care";
+import { answer, hindrance, outcomeOf } from "../../state/remedy";
 import { tone } from "../../status";
 import type { Detail as Van } from "../../worker/protocol";
 import { movedStops } from "../vehicle/proposal";
@@ -80,7 +81,7 @@ export function Detail({ row, close }: { row: BoardRow; close: () => void }) {
   const seen = watched.value.get(exception.id);
   const van = selected.value;
   const remedy = best(exception);
-  const outcome = remedy?.reroute === undefined ? undefined : outcomes.value.get(remedy.reroute);
+  const outcome = outcomeOf(exception);
   const hindered = hindrance();
   return (
     <aside class="detail" data-part="detail" data-state={row.gone ? "solved" : outcome ?? "open"} aria-label={subject(exception, seen)}>
@@ -89,10 +90,10 @@ export function Detail({ row, close }: { row: BoardRow; close: () => void }) {
         <h2 class="cut">{subject(exception, seen)}</h2>
         <a class="open" href={href(`/van/${encodeURIComponent(exception.vehicle)}`)}>{t("Open van")} <kbd class="key">O</kbd></a>
         <button type="button" class="close" aria-label={t("Close")} onClick={close}><Icon name="close" size={16} /></button>
-        <p class="soft">{row.gone ? t("This problem is no longer open.") : t("{cause}. Since {time}.", { cause: cause(exception), time: clock(Date.parse(exception.since)) })}</p>
+        <p class="soft">{row.gone ? t("This problem is no longer open.") : t("{cause}. Since {time}.", { cause: cause(exception), time: clock(Date.parse(exception.since)) })}{exception.assigned_to !== undefined && ` ${t("{name} takes care.", { name: exception.assigned_to })}`}{snoozed(exception) && ` ${t("Left alone until {time}.", { time: clock(Date.parse(exception.snoozed_until ?? "")) })}`}</p>
       </header>
       {van !== null && van.id === exception.vehicle ? <DetailMap key={exception.id} van={van} row={row} /> : <div class="map-pane" role="status"><p class="pad soft">{t("Loading the route")}</p></div>}
-      <div class="scroll body">
+      <div class="scroll body" tabIndex={0} role="region" aria-label={t("Ways out and customers")}>
         <Ways row={row} />
         <h3>{t("Customers concerned")}</h3>
         {van !== null && van.id === exception.vehicle && <Customers van={van} row={row} />}
@@ -101,8 +102,12 @@ export function Detail({ row, close }: { row: BoardRow; close: () => void }) {
       <footer>
         <RemedyButton row={row} chosen wide />
         {remedy !== undefined && !row.gone && outcome !== "done" && (
-          <button type="button" class="btn" aria-disabled={hindered !== ""} onClick={() => void answer(remedy, "refuse", remedyWords(remedy, reroutes.value))}>{t("Refuse")}</button>
+          <button type="button" class="btn" aria-disabled={hindered !== ""} onClick={() => void answer(remedy, "refuse", remedyWords(remedy, reroutes.value), exception.id)}>{t("Refuse")}</button>
         )}
+        {!row.gone && <button type="button" class="btn" aria-disabled={hindered !== ""} onClick={() => assign(exception)}>{t("Assign to me")}</button>}
+        {!row.gone && (snoozed(exception)
+          ? <button type="button" class="btn" aria-disabled={hindered !== ""} onClick={() => wake(exception)}>{t("Wake")}</button>
+          : <button type="button" class="btn" aria-disabled={hindered !== ""} onClick={() => snooze(exception)}>{t("Snooze 30 min")}</button>)}
         {hindered !== "" && <small>{hindered}</small>}
       </footer>
     </aside>

@@ -10,6 +10,7 @@ import { boardRows, choose, chosenId, filter, type Filter, FILTERS, follow, pass
 import { currency, failed, lastSolved, loaded, open, reroutes, totalCost, whole } from "../../state/exceptions";
 import { onKey } from "../../state/keyboard";
 import { now, tell } from "../../state/live";
+import { assign, snooze } from "../../state/care";
 import { answer } from "../../state/remedy";
 import { layout } from "../../state/theme";
 import { useAnnouncements } from "../live/live";
@@ -28,6 +29,8 @@ function filterWord(of: Filter): string {
     case "offroute": return t("Off route");
     case "longstop": return t("Long stop");
     case "failed": return t("Failed");
+    case "mine": return t("Mine");
+    case "snoozed": return t("Left alone");
   }
 }
 
@@ -69,9 +72,17 @@ function boardKey(key: string, event: KeyboardEvent): boolean {
       const remedy = best(row.exception);
       if (row.gone) return false;
       if (remedy === undefined) go(`/van/${encodeURIComponent(row.exception.vehicle)}`);
-      else void answer(remedy, "accept", remedyWords(remedy, reroutes.value));
+      else void answer(remedy, "accept", remedyWords(remedy, reroutes.value), row.exception.id);
       return true;
     }
+    case "s": case "S":
+      if (row === undefined || row.gone) return false;
+      snooze(row.exception);
+      return true;
+    case "a": case "A":
+      if (row === undefined || row.gone) return false;
+      assign(row.exception);
+      return true;
     case "o": case "O":
       if (row === undefined) return false;
       go(`/van/${encodeURIComponent(row.exception.vehicle)}`);
@@ -127,7 +138,7 @@ function Board() {
   }), [from, to]);
   const axis = sharedAxis(now.value);
   return (
-    <div class="board scroll" ref={box} data-part="board" data-state={!loaded.value ? "loading" : rows.length === 0 ? "empty" : "some"}>
+    <div class="board scroll" ref={box} tabIndex={-1} data-part="board" data-state={!loaded.value ? "loading" : rows.length === 0 ? "empty" : "some"}>
       {waiting.value > 0 && <button type="button" class="new-rows" onClick={rearrange}>{t("{n} new", { n: waiting.value })}</button>}
       {!loaded.value && <p class="pad soft" role="status">{t("Loading problems")}</p>}
       {loaded.value && rows.length === 0 && (
@@ -166,13 +177,14 @@ export function Exceptions() {
     <Shell screen="exceptions" bar={<><h1>{t("Exceptions")}</h1><Filters /></>}>
       <div class="exceptions" data-open={row !== undefined}>
         <div class="rows">
-          {phone && <div class="phone-top"><b>{t("Exceptions")}</b><span class="space" /><Connection short /></div>}
+          {phone && <div class="phone-top"><h1 class="here">{t("Exceptions")}</h1><span class="space" /><Connection short /></div>}
           <Totals />
           <div class="columns-head" aria-hidden="true"><span /><span>{t("What happened, and what follows")}</span><span>{t("ETA against promise")}</span><span class="num">{t("Cost")}</span><span class="centre">{t("Best remedy")}</span></div>
           <Board />
           <footer class="key-hints" aria-hidden="true">
             <span><kbd class="key">J</kbd> <kbd class="key">K</kbd> {t("move")}</span><span><kbd class="key">↵</kbd> {t("do the remedy")}</span>
-            <span><kbd class="key">O</kbd> {t("open van")}</span><span><kbd class="key">Esc</kbd> {t("close")}</span>
+            <span><kbd class="key">S</kbd> {t("leave alone")}</span><span><kbd class="key">A</kbd> {t("take care")}</span>
+            <span><kbd class="key">Z</kbd> {t("undo")}</span><span><kbd class="key">O</kbd> {t("open van")}</span><span><kbd class="key">Esc</kbd> {t("close")}</span>
           </footer>
         </div>
         {row !== undefined && <Detail row={row} close={close} />}

@@ -112,13 +112,13 @@ export function Replay() {
   const bar = (
     <>
       <a class="crumb" href={href(`/?van=${encodeURIComponent(id)}`)}>{t("Live")}</a><Icon name="right" size={15} />
-      <a class="crumb" href={href(`/van/${encodeURIComponent(id)}`)}>{nameOf(id)}</a><Icon name="right" size={15} /><b>{t("Replay")}</b>
+      <a class="crumb" href={href(`/van/${encodeURIComponent(id)}`)}>{nameOf(id)}</a><Icon name="right" size={15} /><h1 class="here">{t("Replay")}</h1>
     </>
   );
   return (
     <Shell screen="replay" bar={bar}>
       <div class="replay-page" data-part="replay" data-state={state.state === "some" ? "asof" : state.state}>
-        {layout.value === "phone" && <div class="phone-top"><a class="btn plain" href={href(`/van/${encodeURIComponent(id)}`)} aria-label={t("Back to the van")}>←</a><b>{nameOf(id)}</b><span class="space" /><Connection short /></div>}
+        {layout.value === "phone" && <div class="phone-top"><a class="btn plain" href={href(`/van/${encodeURIComponent(id)}`)} aria-label={t("Back to the van")}>←</a><h1 class="here">{nameOf(id)}</h1><span class="space" /><Connection short /></div>}
         {state.state === "loading" && <p class="pad soft" role="status">{t("Loading the day of {name}", { name: nameOf(id) })}</p>}
         {state.state === "failed" && <div class="empty" role="alert"><b>{t("The day cannot be read: {why}", { why: state.why })}</b><a class="btn" href={href("/")}>{t("Back to Live")}</a></div>}
         {state.state === "empty" && <div class="empty"><b>{t("No fix of the last 24 hours is kept for {name}.", { name: nameOf(id) })}</b><a class="btn" href={href("/")}>{t("Back to Live")}</a></div>}

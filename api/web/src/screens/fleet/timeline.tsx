@@ -111,7 +111,7 @@ export function Timeline() {
   return (
     <Shell screen="routes" bar={bar}>
       <div class="timeline" data-part="timeline" data-state={state}>
-        {layout.value === "phone" && <div class="phone-top"><b>{t("Routes")}</b><span class="space" /><Connection short /></div>}
+        {layout.value === "phone" && <div class="phone-top"><h1 class="here">{t("Routes")}</h1><span class="space" /><Connection short /></div>}
         <div class="tl-head">
           <span>{t("Van and stops")}</span>
           <div class="tl-axis" aria-hidden="true">{hours.map((at, i) => <span style={{ left: `${place(at)}%` }} data-edge={i === 0 ? "first" : i === hours.length - 1 ? "last" : ""}>{clock(at)}</span>)}<b style={{ left: `${place(now.value)}%` }}>{clock(now.value)}</b></div>

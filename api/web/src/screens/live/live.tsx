@@ -5,7 +5,7 @@ import { day } from "../../format";
 import { t } from "../../messages/translate";
 import { Shell } from "../../parts/shell";
 import { go } from "../../state/address";
-import { open } from "../../state/exceptions";
+import { open, pressing } from "../../state/exceptions";
 import { onKey } from "../../state/keyboard";
 import { connection, neighbour, now, resets, select, selectedId, tell } from "../../state/live";
 import { say } from "../../state/notices";
@@ -82,7 +82,7 @@ export function useAnnouncements(): void {
 /** Watches the vans of the problems that are shown. */
 export function useWatch(most: number): void {
   useEffect(() => effect(() => {
-    const wanted = open.value.slice(0, most).map((e) => ({ key: e.id, vehicle: e.vehicle, stop: e.stop }));
+    const wanted = pressing.value.slice(0, most).map((e) => ({ key: e.id, vehicle: e.vehicle, stop: e.stop }));
     tell({ kind: "watch", wanted });
   }), [most]);
 }

@@ -6,7 +6,7 @@ import { t } from "../../messages/translate";
 import { type Camera, MapView } from "../../map/view";
 import { routeOf } from "../../map/route";
 import { Bar } from "../../parts/bar";
-import { Icon, Shape } from "../../parts/shape";
+import { Icon, Shape, Swap } from "../../parts/shape";
 import { go, href, param, put } from "../../state/address";
 import { bounds, labels, now, onMarkers, ready, select, selected, selectedId, stale } from "../../state/live";
 import { onKey } from "../../state/keyboard";
@@ -163,7 +163,7 @@ function Card() {
     <aside class="van-card float" data-part="card" data-state={kind} aria-label={van.name}>
       <header>
         <Shape tone={kind} /><b>{van.name}</b><span class={`strong t-${kind}`}>{standingOf()}</span>
-        <span class="num faint">{age(van.time, now.value)}</span>
+        <Swap kind="num faint" text={age(van.time, now.value)} />
         <button type="button" class="close" aria-label={t("Close")} onClick={() => select(null)}><Icon name="close" size={15} /></button>
       </header>
       <p class="soft cut">{where}{rate}</p>

@@ -2,11 +2,11 @@
 import type { Exception } from "../../api/client";
 import { age, money, clock } from "../../format";
 import { t } from "../../messages/translate";
-import { Shape } from "../../parts/shape";
+import { Shape, Swap } from "../../parts/shape";
 import { go, href, put } from "../../state/address";
-import { currency, failed, lastSolved, loaded, open, reroutes } from "../../state/exceptions";
+import { currency, failed, lastSolved, loaded, pressing, reroutes } from "../../state/exceptions";
 import { counts, now, select, selectedId, watched } from "../../state/live";
-import { answer, hindrance, outcomes } from "../../state/remedy";
+import { answer, hindrance, outcomeOf } from "../../state/remedy";
 import type { Watched } from "../../worker/protocol";
 import { best, cause, consequence, remedyWords, subject, toneOf } from "../exceptions/words";
 
@@ -17,21 +17,20 @@ function Row({ exception }: { exception: Exception }) {
   const seen = watched.value.get(exception.id);
   const chosen = selectedId.value === exception.vehicle;
   const remedy = best(exception);
-  const id = remedy?.reroute;
-  const outcome = id === undefined ? undefined : outcomes.value.get(id);
+  const outcome = outcomeOf(exception);
   const words = remedy === undefined ? "" : remedyWords(remedy, reroutes.value);
   const hindered = hindrance();
   return (
     <li class="need" data-part="need" data-state={toneOf(exception, seen)} aria-current={chosen ? "true" : undefined}>
       <Shape tone={toneOf(exception, seen)} />
       <a class="cut strong" href={href(`/?van=${encodeURIComponent(exception.vehicle)}`)} onClick={(e) => { e.preventDefault(); select(exception.vehicle); }}>{subject(exception, seen)}</a>
-      <b class="num">{money(exception.cost, currency.value)}</b>
+      <b class="num"><Swap text={money(exception.cost, currency.value)} /></b>
       <span class="cut soft">{short(exception, seen)}</span>
-      <span class="num soft">{age(Date.parse(exception.since), now.value)}</span>
+      <Swap kind="num soft" text={age(Date.parse(exception.since), now.value)} />
       <div class="acts">
         {remedy !== undefined && (
           <button type="button" class={`btn ${chosen ? "ink" : ""}`} aria-disabled={hindered !== ""} title={hindered} disabled={outcome === "running"}
-            onClick={() => void answer(remedy, "accept", words)}>
+            onClick={() => void answer(remedy, "accept", words, exception.id)}>
             {outcome === "running" ? t("Sending…") : words}
           </button>
         )}
@@ -48,7 +47,7 @@ function short(exception: Exception, seen: Watched | undefined): string {
 }
 
 export function Needs() {
-  const all = open.value;
+  const all = pressing.value;
   const shown = all.slice(0, TOP);
   return (
     <section aria-label={t("Needs you")} data-part="needs" data-state={!loaded.value ? "loading" : all.length === 0 ? "empty" : "some"}>

@@ -4,7 +4,7 @@ import { percentTenth } from "../../format";
 import { t } from "../../messages/translate";
 import { Connection } from "../../parts/connection";
 import { Shape } from "../../parts/shape";
-import { open } from "../../state/exceptions";
+import { pressing } from "../../state/exceptions";
 import { counts, dayFigures } from "../../state/live";
 import { type Status, tone } from "../../status";
 import { filtered, toggle } from "./counts";
@@ -41,6 +41,7 @@ export function PhoneLive() {
   };
   return (
     <div class="phone-live">
+      <h1 class="vh">{t("Live")}</h1>
       <MapPane />
       <SearchBox phone extra={<Connection short />} />
       <div class="chips" role="group" aria-label={t("Filter by status")}>
@@ -55,7 +56,7 @@ export function PhoneLive() {
           onPointerDown={(e) => { start.current = e.clientY; e.currentTarget.setPointerCapture(e.pointerId); }} onPointerUp={moved}
           onKeyDown={(e) => { if (e.key === "Enter" || e.key === " ") setHeight(height === "full" ? "low" : UP[height]); }}><i /></button>
         <header class="sheet-head">
-          <h2>{t("Needs you")} <span class="soft">{open.value.length}</span></h2>
+          <h2>{t("Needs you")} <span class="soft">{pressing.value.length}</span></h2>
           <span class="soft"><b>{share}</b> {t("expected in window")}</span>
         </header>
         <div class="sheet-body scroll" ref={sheet}>

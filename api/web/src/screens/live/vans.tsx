@@ -3,7 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { age, clock } from "../../format";
 import { t } from "../../messages/translate";
 import { type Axis, Bar, barWords } from "../../parts/bar";
-import { Shape } from "../../parts/shape";
+import { Shape, Swap } from "../../parts/shape";
 import { go, put } from "../../state/address";
 import { first, matched, now, ready, rows, search, select, selectedId, stale, tell, total, unknownKeys } from "../../state/live";
 import { activityWord, silence, statusWord, tone } from "../../status";
@@ -39,7 +39,7 @@ function Line({ row, index, axis, chosen }: { row: Row; index: number; axis: Axi
       <span role="gridcell" class="who"><b class="cut">{row.name}</b><span class="cut soft">{place(row)}</span></span>
       <span role="gridcell" class="bar-cell">{next?.p50 !== undefined && <Bar visit={next} axis={axis} quiet={stale.value || row.status === "no_signal"} />}</span>
       <span role="gridcell" class="when" title={next === undefined ? "" : barWords(next)}>
-        <b class={stale.value ? "faint" : ""}>{eta}</b><span class="soft" data-state={freshness(row)}>{age(row.time, now.value)}</span>
+        <b class={stale.value ? "faint" : ""}><Swap text={eta} /></b><Swap kind="soft" state={freshness(row)} text={age(row.time, now.value)} />
       </span>
     </div>
   );

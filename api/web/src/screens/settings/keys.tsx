@@ -1,11 +1,10 @@
 /** Keys for programs: made once, shown once. */
 import { useState } from "preact/hooks";
-import { dayClock } from "../../format";
 import { t } from "../../messages/translate";
 import { may } from "../../state/session";
 import { change, field, Once, Table, useList } from "./list";
 
-interface Key { id: string; name?: string; role: string; created_at?: string; revoked_at?: string; expires_at?: string }
+interface Key { id: string; role: string; revoked_at?: string }
 
 export function Keys() {
   const list = useList<Key>("/v1/keys", "keys");
@@ -13,7 +12,7 @@ export function Keys() {
   const admin = may("admin");
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
-    const body = { name: field(event, "name"), role: field(event, "role") };
+    const body = { role: field(event, "role") };
     void change<{ key?: string; secret?: string }>("/v1/keys", { method: "POST", body }, t("Key made.")).then((made) => {
       setSecret(made?.key ?? made?.secret ?? "");
       list.refresh();
@@ -31,15 +30,13 @@ export function Keys() {
       ) : (
         <>
           <form class="line-form" onSubmit={submit}>
-            <label>{t("Name")}<input class="field" name="name" required maxLength={100} /></label>
             <label>{t("Role")}<select class="field" name="role">{["viewer", "dispatcher", "driver", "admin"].map((role) => <option>{role}</option>)}</select></label>
             <button class="btn ink" disabled={!admin}>{t("Make key")}</button>
             {!admin && <small>{t("Only an admin makes keys.")}</small>}
           </form>
           {secret !== "" && <Once words={t("The key, shown only now")} text={secret} close={() => setSecret("")} />}
           <Table list={list} idOf={(k) => k.id} what={t("keys")} empty={<b>{t("No key has been made yet.")}</b>} columns={[
-            { word: t("Key"), cell: (k) => <code>{k.id}</code> }, { word: t("Name"), cell: (k) => k.name ?? "–" }, { word: t("Role"), cell: (k) => k.role },
-            { word: t("Made"), cell: (k) => (k.created_at === undefined ? "–" : dayClock(Date.parse(k.created_at))) },
+            { word: t("Key"), cell: (k) => <code>{k.id}</code> }, { word: t("Role"), cell: (k) => k.role },
             { word: "", cell: (k) => (k.revoked_at !== undefined ? t("revoked") : <button type="button" class="btn small" disabled={!admin} onClick={() => revoke(k)}>{t("Revoke")}</button>) },
           ]} />
         </>

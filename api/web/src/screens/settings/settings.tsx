@@ -36,7 +36,7 @@ export function Settings() {
   return (
     <Shell screen="settings" bar={<h1>{t("Settings")}</h1>}>
       <div class="settings" data-place={at}>
-        {layout.value === "phone" && <div class="phone-top"><b>{t("Settings")}</b><span class="space" /><Connection short /></div>}
+        {layout.value === "phone" && <div class="phone-top"><h1 class="here">{t("Settings")}</h1><span class="space" /><Connection short /></div>}
         <nav class="places" aria-label={t("Settings")}>{places.map(([id, word]) => <a href={href(`/settings/${id}`)} aria-current={at === id ? "page" : undefined}>{word}</a>)}</nav>
         <div class="part scroll">{at === "keys" ? <Keys /> : at === "people" ? <People /> : at === "webhooks" ? <Webhooks /> : at === "looks" ? <Looks /> : <Devices />}</div>
       </div>

@@ -35,7 +35,7 @@ function AxisHead({ axis }: { axis: Axis }) {
   return (
     <div class="ladder-axis" aria-hidden="true">
       {ticks(axis).filter((at) => Math.abs(share(at, axis) - here) > 9).map((at) => <span style={{ left: `${share(at, axis)}%` }}>{clock(at)}</span>)}
-      <b style={{ left: `${here}%` }}>{clock(now.value)}</b>
+      <b key={clock(now.value)} style={{ left: `${here}%` }}>{clock(now.value)}</b>
     </div>
   );
 }

@@ -9,7 +9,7 @@ import { Icon, Shape } from "../../parts/shape";
 import { Shell } from "../../parts/shell";
 import { go, href, param, parts, put } from "../../state/address";
 import { onKey } from "../../state/keyboard";
-import { nameOf, now, ready, selected, zone } from "../../state/live";
+import { nameOf, now, phones, ready, selected, zone } from "../../state/live";
 import { layout } from "../../state/theme";
 import { activityWord, silence, standing, tone } from "../../status";
 import type { Detail, Visit } from "../../worker/protocol";
@@ -37,6 +37,7 @@ function Head({ van }: { van: Detail }) {
         <h1>{van.name}</h1>
         <span class={`tag ${kind}`}><Shape tone={kind} size={14} /> {standingOf(van)}</span>
         <span class="space" />
+        {phones.value.get(van.id) !== undefined && <a class="btn" href={`tel:${(phones.value.get(van.id) ?? "").replace(/[^+\d]/g, "")}`}>{t("Call driver")}</a>}
         <a class="btn plain" href={href(`/replay/${id}`)}><Icon name="clock" size={16} /> {t("Replay the day")}</a>
         <a class="btn" href={href(`/links?van=${id}`)}><Icon name="link" size={16} /> {t("Customer links")}</a>
       </div>
@@ -125,7 +126,7 @@ export function Vehicle() {
     <Shell screen="vehicle" bar={bar}>
       {here ? <Body key={id + zone.value} van={van} /> : (
         <div class="empty" role="status">
-          {ready.value ? <><b>{t("No van {id} is known here, or it has not been heard yet.", { id })}</b><a class="btn" href={href("/")}>{t("Back to Live")}</a></> : t("Loading {name}", { name: nameOf(id) })}
+          {ready.value ? <><h1>{t("No van {id} is known here, or it has not been heard yet.", { id })}</h1><a class="btn" href={href("/")}>{t("Back to Live")}</a></> : <h1>{t("Loading {name}", { name: nameOf(id) })}</h1>}
         </div>
       )}
     </Shell>

@@ -5,7 +5,7 @@ import { ask } from "../../api/client";
 import type { Ways } from "../../map/route";
 import type { Detail } from "../../worker/protocol";
 
-interface Line { legs: { stop: string; coordinates: [number, number][] }[] }
+interface Line { legs: { stop: string; coordinates: [number, number][]; straight?: boolean }[] }
 const known = signal<{ key: string; ways: Ways } | null>(null);
 /** The server has no such resource: not asked again. */
 let absent = false;

@@ -1,0 +1,69 @@
+// bench.js [VANS] [SECONDS]: what the app costs: weight, script on the page's thread for each
+// second's news, delay of a person's input, memory.
+import { readdirSync, readFileSync } from "node:fs";
+import { extname } from "node:path";
+import { gzipSync } from "node:zlib";
+import { launch, open, state } from "./harness.js";
+import { Fake } from "./server.js";
+
+const vans = Number(process.argv[2] ?? 20_000);
+const seconds = Number(process.argv[3] ?? 60);
+const LIMITS = { gzip_kb: 650, css_kb: 25, script_ms: 8, delay_ms: 50, heap_mb: 250 };
+
+/** Compressed size of the built files of these kinds, kB. */
+function weight(kinds) {
+  const folder = new URL("../../dist/assets/", import.meta.url);
+  const files = readdirSync(folder).filter((name) => kinds.includes(extname(name)));
+  return files.reduce((sum, name) => sum + gzipSync(readFileSync(new URL(name, folder)), { level: 9 }).length, 0) / 1000;
+}
+
+const line = (name, value, limit) => console.log(`${name.padEnd(34)} ${value.toFixed(1).padStart(9)}   limit ${limit}  ${value <= limit ? "ok" : "OVER"}`);
+
+line("scripts, gzip kB", weight([".js", ".mjs"]), LIMITS.gzip_kb);
+line("styles, gzip kB", weight([".css"]), LIMITS.css_kb);
+
+const fake = new Fake({ vans, stops: 8 });
+const url = await fake.listen();
+const browser = await launch();
+const { page, close } = await open(browser, `${url}/app/`);
+await state(page, "[data-part=vans]", "some");
+await page.waitForFunction((n) => document.querySelector(".van-grid")?.getAttribute("aria-rowcount") === String(n + 1), vans, { timeout: 120_000 });
+await page.waitForTimeout(15_000);
+
+const client = await page.context().newCDPSession(page);
+await client.send("Performance.enable");
+const metrics = async () => Object.fromEntries((await client.send("Performance.getMetrics")).metrics.map((m) => [m.name, m.value]));
+await page.evaluate(() => {
+  const seen = { tasks: [], ticks: 0 };
+  Object.assign(window, { seen });
+  new PerformanceObserver((list) => list.getEntries().forEach((e) => seen.tasks.push(e.duration))).observe({ type: "longtask" });
+  new MutationObserver(() => { seen.ticks++; }).observe(document.querySelector(".clock"), { characterData: true, subtree: true, childList: true });
+});
+
+const before = await metrics();
+const delays = [];
+await page.evaluate(() => {
+  Object.assign(window, { keyDelays: [] });
+  addEventListener("keydown", (event) => window.keyDelays.push(performance.now() - event.timeStamp), { capture: true });
+});
+const begun = performance.now();
+while (performance.now() - begun < seconds * 1000) {
+  await page.keyboard.press("Shift");
+  await page.waitForTimeout(170);
+}
+const after = await metrics();
+const { ticks, tasks } = await page.evaluate(() => window.seen);
+delays.push(...(await page.evaluate(() => window.keyDelays)));
+delays.sort((a, b) => a - b);
+const p95 = delays[Math.floor(delays.length * 0.95)] ?? 0;
+await page.evaluate(() => globalThis.gc?.());
+const heap = (await metrics()).JSHeapUsedSize / 1e6;
+
+console.log(`${vans} vans, ${ticks} ticks in ${seconds} s, ${delays.length} keys pressed`);
+line("script on the page's thread, ms/tick", ((after.ScriptDuration - before.ScriptDuration) * 1000) / Math.max(1, ticks), LIMITS.script_ms);
+line("delay of a key, p95 ms", p95, LIMITS.delay_ms);
+line("heap after collection, MB", heap, LIMITS.heap_mb);
+console.log(`all work of the page's thread ${(((after.TaskDuration - before.TaskDuration) * 1000) / Math.max(1, ticks)).toFixed(1)} ms/tick; tasks over 50 ms: ${tasks.length}, longest ${Math.max(0, ...tasks).toFixed(0)} ms (the processor draws the map here)`);
+await close();
+await browser.close();
+fake.close();

@@ -1,0 +1,85 @@
+// A real browser, and what every test asks of every page.
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+export const SIZES = { wide: { width: 1440, height: 900 }, middle: { width: 1024, height: 768 }, phone: { width: 390, height: 844 } };
+/** How long a state may take to appear on a busy machine, milliseconds. */
+export const PATIENCE = 45_000;
+
+const CHROMIUM = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => path && existsSync(path));
+
+export async function launch() {
+  if (CHROMIUM === undefined) throw new Error("no Chromium: install the package `chromium`, or name one with CHROMIUM=");
+  const args = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--js-flags=--expose-gc", "--enable-precise-memory-info"];
+  return chromium.launch({ executablePath: CHROMIUM, args });
+}
+
+/** A page at an address, which notes what must not happen. */
+export async function open(browser, url, { size = "wide", theme = "light", locale = "en-GB", wait = true } = {}) {
+  const context = await browser.newContext({ viewport: SIZES[size], colorScheme: theme, reducedMotion: "reduce", locale, timezoneId: "Europe/Lisbon", hasTouch: size === "phone" });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  const home = new URL(url).host;
+  const notes = { strangers: [], errors: [], tiles: 0 };
+  page.on("request", (request) => {
+    const to = new URL(request.url());
+    if (/^https?:$/.test(to.protocol) && to.host !== home) notes.strangers.push(request.url());
+  });
+  page.on("response", (response) => {
+    if (response.url().includes("/tiles/") && response.ok()) notes.tiles++;
+  });
+  page.on("pageerror", (error) => notes.errors.push(error.stack ?? String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error" && !/Failed to load resource/.test(message.text())) notes.errors.push(message.text());
+  });
+  await page.addInitScript(() => {
+    const shifts = [];
+    Object.assign(window, { shifts });
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) {
+        if (entry.hadRecentInput) continue;
+        const at = entry.sources.map((s) => `${s.node?.nodeName} ${s.node?.className ?? s.node?.parentElement?.outerHTML.slice(0, 120)} ${JSON.stringify(s.previousRect)} ${JSON.stringify(s.currentRect)}`).join();
+        shifts.push({ time: entry.startTime, value: entry.value, at });
+      }
+    }).observe({ type: "layout-shift", buffered: true });
+  });
+  await page.goto(url, { waitUntil: "domcontentloaded" });
+  if (wait) await page.waitForSelector("[data-screen]");
+  return { page, notes, close: () => context.close() };
+}
+
+/** Serious sins of accessibility: none are allowed. */
+export async function axe(page, name) {
+  await page.evaluate(AXE);
+  const violations = await page.evaluate(async () => {
+    const options = { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], resultTypes: ["violations"] };
+    const found = await window.axe.run(document, options);
+    return found.violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.html.slice(0, 160)} (${n.any.concat(n.all, n.none).map((c) => c.message).join("; ").slice(0, 200)})`).join(" | ")}`);
+  });
+  if (violations.length > 0) throw new Error(`axe, ${name}:\n    ${violations.join("\n    ")}`);
+}
+
+/** Nothing moves once there is data. */
+export async function still(page, since) {
+  const moved = await page.evaluate((from) => window.shifts.filter((s) => s.time > from), since);
+  if (moved.length > 0) throw new Error(`layout moved: ${JSON.stringify(moved.slice(0, 4))}`);
+}
+
+export function clean(notes) {
+  if (notes.strangers.length > 0) throw new Error(`requests to another host: ${notes.strangers.slice(0, 3).join(" ")}`);
+  if (notes.errors.length > 0) throw new Error(`errors: ${notes.errors.slice(0, 3).join("\n")}`);
+}
+
+export function equal(actual, expected, what) {
+  const [a, b] = [JSON.stringify(actual), JSON.stringify(expected)];
+  if (a !== b) throw new Error(`${what}: ${a}, expected ${b}`);
+}
+export function ok(truth, what) {
+  if (!truth) throw new Error(what);
+}
+
+/** Waits for a state of the screen or of a part of it. */
+export const state = (page, of, value) => page.waitForSelector(`${of}[data-state="${value}"]`, { state: "attached" });
+export const text = async (page, selector) => (await page.textContent(selector))?.trim() ?? "";
