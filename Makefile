@@ -22,11 +22,14 @@ api/web/.stamp: $(WEB_SOURCES)
 	cd api/web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 	@touch $@
 
-# Two suites: the code alone, then what needs a real Kafka broker.
+# Three suites: the code alone, what needs a real Kafka broker, what needs a real browser.
 test:
 	@deploy/needs.sh test
+	@$(MAKE) --no-print-directory web
 	cargo test --workspace --locked
 	deploy/kafka/with-broker.sh cargo test --locked -p tests --features kafka --test it kafka:: -- --test-threads 1
+	cargo build --locked -p milepost
+	cd api/web && tests/browser/with-demo.sh $(CARGO_TARGET_DIR)/debug/milepost npm test --silent --
 
 # Every benchmark prints its ratio to a reference measured in the same run.
 bench:

@@ -41,6 +41,7 @@ for word in "$@"; do
       want default-jdk-headless java_17
       want maven command -v mvn
       want nodejs command -v node
+      want chromium sh -c 'command -v chromium || command -v chromium-browser || command -v google-chrome || [ -n "$CHROMIUM" ]'
       want npm command -v npm
       ;;
     *) echo "needs.sh: \`$word\` is not demo, test or --install" >&2; exit 2 ;;

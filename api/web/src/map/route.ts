@@ -28,11 +28,22 @@ export function routeOf(van: Detail, ways?: Ways): { lines: RouteLine[]; stops: 
       return;
     }
     const way = ways?.get(visit.stop);
-    add(i <= lastLate ? "late" : "ahead", way !== undefined && way.length > 1 ? [at, ...way] : [at, place]);
+    const from = way !== undefined && at[0] === van.lng && at[1] === van.lat ? nearest(way, at) : 0;
+    add(i <= lastLate ? "late" : "ahead", way !== undefined && way.length > 1 ? [at, ...way.slice(from)] : [at, place]);
     at = place;
   });
   if (done.length > 1) lines.unshift({ kind: "done", coordinates: done });
   return { lines, stops: stopsOf(van.visits) };
+}
+
+/** The point of a way that is nearest to a place: what lies before it was driven. */
+function nearest(way: readonly [number, number][], [lng, lat]: [number, number]): number {
+  let [best, found] = [Infinity, 0];
+  way.forEach(([x, y], i) => {
+    const far = (x - lng) ** 2 + (y - lat) ** 2;
+    if (far < best) [best, found] = [far, i];
+  });
+  return found;
 }
 
 export function stopsOf(visits: readonly Visit[], moved?: ReadonlySet<string>): RouteStop[] {

@@ -18,6 +18,9 @@ const REACH = 18;
 const REACH_TOUCH = 26;
 /** A move of a word or line that can be seen, pixels. */
 const SEEN = 5;
+/** A source is given something again after this, or, where it is slow, after that, milliseconds. */
+const HURRY = 400;
+const PATIENCE = 8_000;
 /** The nearest the map goes. */
 const ZOOM_MAX = 18.5;
 
@@ -50,6 +53,9 @@ export class MapView {
   private lines: RouteLine[] = [];
   private stops: RouteStop[] = [];
   private words: Label[] = [];
+  private later: ReturnType<typeof setTimeout> | undefined;
+  /** When each source was given something last. */
+  private readonly given = new Map<string, number>();
   private readonly drawn = { route: "", words: "" };
   onPick: (vehicle: string | null) => void = () => {};
   onHover: (vehicle: string | null) => void = () => {};
@@ -123,6 +129,7 @@ export class MapView {
     if (this.wanted.vans) this.map.addLayer(this.vans);
     addWords(this.map);
     [this.drawn.route, this.drawn.words] = ["", ""];
+    this.given.clear();
     this.draw();
   }
 
@@ -159,16 +166,28 @@ export class MapView {
     const grid = (SEEN * 360) / (512 * 2 ** this.map.getZoom());
     const near = (place: readonly number[]) => place.map((v) => Math.round(v / grid)).join();
     const route = JSON.stringify([this.lines.map((l) => [l.kind, l.coordinates.map(near)]), this.stops]);
-    if (route !== this.drawn.route) {
+    if (route !== this.drawn.route && this.free("route") && this.free("stops")) {
       this.drawn.route = route;
       set("route", routeData(this.lines));
       set("stops", stopData(this.stops));
     }
     const words = this.words.map((w) => `${w.id} ${w.status} ${w.lateMinutes} ${Math.round(w.ageSeconds / 60)} ${near([w.lng, w.lat])}`).join();
-    if (words !== this.drawn.words) {
+    if (words !== this.drawn.words && this.free("words")) {
       this.drawn.words = words;
       set("words", wordData(this.words));
     }
+  }
+
+  /** Whether a source has drawn what it was given last: a slow machine is not given more before. */
+  private free(id: string): boolean {
+    const since = performance.now() - (this.given.get(id) ?? 0);
+    if (since < HURRY || (since < PATIENCE && !this.map.isSourceLoaded(id))) {
+      clearTimeout(this.later);
+      this.later = setTimeout(() => this.draw(), HURRY);
+      return false;
+    }
+    this.given.set(id, performance.now());
+    return true;
   }
 
   private click(x: number, y: number, touch: boolean): void {
@@ -232,6 +251,8 @@ export class MapView {
     this.map.easeTo({ center: [lng, lat], animate: !still.matches, duration: 400 });
   }
   remove(): void {
+    clearTimeout(this.later);
+    this.ready = false;
     this.map.remove();
   }
 }

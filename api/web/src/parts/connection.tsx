@@ -3,7 +3,7 @@ import { clockSeconds } from "../format";
 import { t } from "../messages/translate";
 import { asOf, connection, dataAge, now, tries, zone } from "../state/live";
 import { zoneName } from "../format";
-import { Icon } from "./shape";
+import { Icon, Swap } from "./shape";
 
 function Sign({ of }: { of: string }) {
   if (of === "offline") return <Icon name="offline" size={16} />;
@@ -39,7 +39,7 @@ export function Connection({ short = false }: { short?: boolean }) {
 
 export function Clock() {
   const name = zone.value === "" ? "" : zoneName(now.value);
-  return <div class="clock">{clockSeconds(now.value)}{name !== "" && <small> {name}</small>}</div>;
+  return <div class="clock"><Swap text={clockSeconds(now.value)} />{name !== "" && <small> {name}</small>}</div>;
 }
 
 /** What no longer works, under the top bar. */

@@ -14,12 +14,12 @@ import { answer, hindrance, outcomeOf } from "../../state/remedy";
 import { tone } from "../../status";
 import type { Detail as Van } from "../../worker/protocol";
 import { movedStops } from "../vehicle/proposal";
-import { useWays } from "../vehicle/ways";
+import { waysOf } from "../vehicle/ways";
 import { RemedyButton } from "./row";
 import { best, cause, gainWords, remedyWords, subject, toneOf } from "./words";
 
 function DetailMap({ van, row }: { van: Van; row: BoardRow }) {
-  const ways = useWays(van);
+  const ways = waysOf(van);
   const { lines, stops } = routeOf(van, ways);
   const remedy = best(row.exception);
   const proposal = remedy?.reroute === undefined ? undefined : reroutes.value.get(remedy.reroute);

@@ -13,6 +13,7 @@ import { onKey } from "../../state/keyboard";
 import { say } from "../../state/notices";
 import { layout, theme } from "../../state/theme";
 import { activityWord, silence, standing, tone } from "../../status";
+import { waysOf } from "../vehicle/ways";
 import { sharedAxis } from "./vans";
 
 export const follow = signal(false);
@@ -44,7 +45,7 @@ function tie(view: MapView): () => void {
     effect(() => {
       const van = selected.value;
       if (van === null) return view.setRoute([], []);
-      const { lines, stops } = routeOf(van);
+      const { lines, stops } = routeOf(van, waysOf(van));
       view.setRoute(lines, stops);
       if (follow.value) view.centre(van.lng, van.lat);
     }),

@@ -18,7 +18,7 @@ import { Connection } from "../../parts/connection";
 import { Ladder } from "./ladder";
 import { movedStops, Proposal, proposalOf } from "./proposal";
 import { Why } from "./why";
-import { useWays } from "./ways";
+import { waysOf } from "./ways";
 
 function standingOf(van: Detail): string {
   if (van.status === "no_signal") return silence((now.value - van.time) / 1000);
@@ -56,7 +56,7 @@ function Body({ van }: { van: Detail }) {
   const [open, setOpen] = useState(false);
   const [tab, setTab] = useState<Tab>("ladder");
   const proposal = proposalOf(van.id);
-  const ways = useWays(van);
+  const ways = waysOf(van);
   const wanted = param("stop");
   const first = van.visits.find((v) => !reached(v) && (v.status === "late" || v.status === "at_risk")) ?? van.visits.find((v) => !reached(v));
   const chosen: Visit | undefined = van.visits.find((v) => v.stop === wanted) ?? first ?? van.visits[van.visits.length - 1];

@@ -1,24 +1,24 @@
 /** The way along the road to each stop, where the server knows it. */
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
 import { ask } from "../../api/client";
 import type { Ways } from "../../map/route";
 import type { Detail } from "../../worker/protocol";
 
-interface Line { legs: { stop: string; coordinates: [number, number][]; straight?: boolean }[] }
+interface Line { legs: { stop: string; coordinates: [number, number][] }[] }
 const known = signal<{ key: string; ways: Ways } | null>(null);
-/** The server has no such resource: not asked again. */
-let absent = false;
+/** What was asked for last; what failed is not asked for again until the van has another next stop. */
+let asked = "";
 
-export function useWays(van: Detail): Ways | undefined {
-  const next = van.next?.stop ?? "";
-  const key = `${van.route ?? ""} ${van.version} ${next}`;
-  useEffect(() => {
-    if (absent || van.route === undefined || known.peek()?.key === key) return;
+/** The ways of a van's route as far as they are known; asks for them where they are not. */
+export function waysOf(van: Detail): Ways | undefined {
+  const key = `${van.route ?? ""} ${van.version} ${van.next?.stop ?? ""}`;
+  if (van.route !== undefined && key !== asked) {
+    asked = key;
     ask<Line>(`/v1/routes/${encodeURIComponent(van.route)}/line`).then(
       (line) => { known.value = { key, ways: new Map(line.legs.map((leg) => [leg.stop, leg.coordinates])) }; },
-      () => { absent = true; },
+      // Straight lines stand in for it.
+      () => {},
     );
-  }, [key]);
+  }
   return known.value?.key === key ? known.value.ways : undefined;
 }
