@@ -20,6 +20,8 @@ const REACH_TOUCH = 26;
 const SEEN = 5;
 /** A source is given something again after this, or, where it is slow, after that, milliseconds. */
 const HURRY = 400;
+/** Words follow their vans this seldom, milliseconds. */
+const WORDS_EVERY = 1_900;
 const PATIENCE = 8_000;
 /** The nearest the map goes. */
 const ZOOM_MAX = 18.5;
@@ -172,16 +174,16 @@ export class MapView {
       set("stops", stopData(this.stops));
     }
     const words = this.words.map((w) => `${w.id} ${w.status} ${w.lateMinutes} ${Math.round(w.ageSeconds / 60)} ${near([w.lng, w.lat])}`).join();
-    if (words !== this.drawn.words && this.free("words")) {
+    if (words !== this.drawn.words && this.free("words", WORDS_EVERY)) {
       this.drawn.words = words;
       set("words", wordData(this.words));
     }
   }
 
   /** Whether a source has drawn what it was given last: a slow machine is not given more before. */
-  private free(id: string): boolean {
+  private free(id: string, hurry = HURRY): boolean {
     const since = performance.now() - (this.given.get(id) ?? 0);
-    if (since < HURRY || (since < PATIENCE && !this.map.isSourceLoaded(id))) {
+    if (since < hurry || (since < PATIENCE && !this.map.isSourceLoaded(id))) {
       clearTimeout(this.later);
       this.later = setTimeout(() => this.draw(), HURRY);
       return false;

@@ -1,4 +1,6 @@
 /** A status as a shape, and icons. Both say nothing to a screen reader: words stand beside them. */
+import { age } from "../format";
+import { now } from "../state/live";
 import type { Tone } from "../status";
 import { ICONS, type IconName, type Part, SHAPES, STOP_SHAPES } from "./paths";
 
@@ -42,6 +44,11 @@ export function StopShape({ tone, text, size = 28, moved = false }: { tone: Tone
  * nothing that is there moves. */
 export function Swap({ text, kind = "", state }: { text: string; kind?: string; state?: string }) {
   return <span class={`swap ${kind}`} data-state={state}><span key={text}>{text}</span></span>;
+}
+
+/** How long ago something was; drawn by itself each second. */
+export function Age({ at, kind = "", state }: { at: number; kind?: string; state?: string }) {
+  return <Swap kind={kind} text={age(at, now.value)} {...(state === undefined ? {} : { state })} />;
 }
 
 export function Icon({ name, size = 18 }: { name: IconName; size?: number }) {

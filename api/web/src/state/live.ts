@@ -11,6 +11,8 @@ export const NO_COUNTS: Counts = {
 
 export const now = signal(Date.now());
 export const asOf = signal(0);
+/** Now, in steps of half a minute: for what need not be drawn each second. */
+export const nowCoarse = computed(() => Math.floor(now.value / 30_000) * 30_000);
 export const stream = signal<Tick["stream"]>("connecting");
 export const tries = signal(0);
 export const resets = signal(0);
@@ -71,6 +73,12 @@ worker.onmessage = (message: MessageEvent<Said>) => {
   else take(said);
 };
 
+let watchedText = "";
+/** Sets a signal only when its content changed, so that nothing is drawn for nothing. */
+function keep<T>(of: { value: T; peek(): T }, next: T): void {
+  if (JSON.stringify(of.peek()) !== JSON.stringify(next)) of.value = next;
+}
+
 function take(tick: Tick): void {
   batch(() => {
     now.value = tick.now;
@@ -86,17 +94,21 @@ function take(tick: Tick): void {
     total.value = tick.total;
     matched.value = tick.matched;
     if (tick.unknown.join() !== unknownKeys.value.join()) unknownKeys.value = tick.unknown;
-    counts.value = tick.counts;
+    keep(counts, tick.counts);
     first.value = tick.first;
     rows.value = tick.rows;
     labels.value = tick.labels;
     selected.value = tick.selected;
-    watched.value = new Map(tick.watched.map((w) => [w.key, w]));
+    const seen = JSON.stringify(tick.watched);
+    if (seen !== watchedText) {
+      watchedText = seen;
+      watched.value = new Map(tick.watched.map((w) => [w.key, w]));
+    }
     const { ids, names: given, phones: numbers } = tick.markers ?? {};
     if (numbers !== undefined) phones.value = new Map(numbers);
     if (ids !== undefined && given !== undefined) names.value = new Map(ids.map((id, i) => [id, given[i] ?? id]));
     if (tick.day !== undefined) dayFigures.value = tick.day;
-    bounds.value = tick.bounds;
+    keep(bounds, tick.bounds);
   });
   if (tick.stream === "refused") refused();
   const { markers } = tick;

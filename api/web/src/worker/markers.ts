@@ -11,7 +11,7 @@ export const RING_STEPS = 6;
 /** Silence that the server calls no signal: this long or 5 usual intervals, milliseconds. */
 const SILENT_LEAST = 120_000;
 /** Words on the map at a time, the worst first. */
-const LABELS_MAX = 120;
+const LABELS_MAX = 60;
 /** Below this speed a heading means nothing, metres a second (2 mph). */
 const TURN_MPS = 0.9;
 

@@ -7,7 +7,7 @@ import { Shell } from "../../parts/shell";
 import { go } from "../../state/address";
 import { open, pressing } from "../../state/exceptions";
 import { onKey } from "../../state/keyboard";
-import { connection, neighbour, now, resets, select, selectedId, tell } from "../../state/live";
+import { connection, neighbour, nowCoarse, resets, select, selectedId, tell } from "../../state/live";
 import { say } from "../../state/notices";
 import { session } from "../../state/session";
 import { layout } from "../../state/theme";
@@ -87,6 +87,10 @@ export function useWatch(most: number): void {
   }), [most]);
 }
 
+function Today() {
+  return <span class="date">{day(nowCoarse.value)}</span>;
+}
+
 export function Live() {
   const list = useRef<HTMLDivElement>(null);
   useAnnouncements();
@@ -95,7 +99,7 @@ export function Live() {
   const bar = (
     <>
       <h1 class="cut">{session.value?.tenant ?? "Milepost"}</h1>
-      <span class="date">{day(now.value)}</span>
+      <Today />
       <SearchBox />
     </>
   );

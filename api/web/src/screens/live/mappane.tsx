@@ -26,11 +26,17 @@ function cameraOf(): Camera | undefined {
 }
 const cameraText = ([lng, lat, zoom]: Camera): string => `${lng.toFixed(5)},${lat.toFixed(5)},${zoom.toFixed(2)}`;
 
+/** Counts what is in view anew. */
+function look(view: MapView): void {
+  const [before, after] = [inView.peek(), view.inView()];
+  if (before.vans !== after.vans || before.late !== after.late) inView.value = after;
+}
+
 /** Ties a map to the state until the returned function is called. */
 function tie(view: MapView): () => void {
   const markers = (m: Parameters<MapView["setMarkers"]>[0]) => {
     view.setMarkers(m);
-    inView.value = view.inView();
+    look(view);
   };
   onMarkers.add(markers);
   let first = true;
@@ -74,7 +80,7 @@ export function MapPane() {
           put({ c: cameraText(at) });
           follow.value = false;
         }
-        inView.value = view.inView();
+        look(view);
       };
       untie = tie(view);
     });

@@ -1,11 +1,11 @@
 /** The four problems that cost most, each with what to do about it. */
 import type { Exception } from "../../api/client";
-import { age, money, clock } from "../../format";
+import { clock, money } from "../../format";
 import { t } from "../../messages/translate";
-import { Shape, Swap } from "../../parts/shape";
+import { Age, Shape, Swap } from "../../parts/shape";
 import { go, href, put } from "../../state/address";
 import { currency, failed, lastSolved, loaded, pressing, reroutes } from "../../state/exceptions";
-import { counts, now, select, selectedId, watched } from "../../state/live";
+import { counts, select, selectedId, watched } from "../../state/live";
 import { answer, hindrance, outcomeOf } from "../../state/remedy";
 import type { Watched } from "../../worker/protocol";
 import { best, cause, consequence, remedyWords, subject, toneOf } from "../exceptions/words";
@@ -26,7 +26,7 @@ function Row({ exception }: { exception: Exception }) {
       <a class="cut strong" href={href(`/?van=${encodeURIComponent(exception.vehicle)}`)} onClick={(e) => { e.preventDefault(); select(exception.vehicle); }}>{subject(exception, seen)}</a>
       <b class="num"><Swap text={money(exception.cost, currency.value)} /></b>
       <span class="cut soft">{short(exception, seen)}</span>
-      <Swap kind="num soft" text={age(Date.parse(exception.since), now.value)} />
+      <Age kind="num soft" at={Date.parse(exception.since)} />
       <div class="acts">
         {remedy !== undefined && (
           <button type="button" class={`btn ${chosen ? "ink" : ""}`} aria-disabled={hindered !== ""} title={hindered} disabled={outcome === "running"}

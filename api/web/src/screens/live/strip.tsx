@@ -5,7 +5,7 @@ import { t } from "../../messages/translate";
 import { Shape } from "../../parts/shape";
 import { parse, tokenText } from "../../search";
 import { put } from "../../state/address";
-import { dayFigures, now, search } from "../../state/live";
+import { dayFigures, nowCoarse, search } from "../../state/live";
 import { layout } from "../../state/theme";
 import type { Quarter } from "../../worker/protocol";
 
@@ -46,7 +46,7 @@ export function Strip() {
   const [drag, setDrag] = useState<[number, number] | null>(null);
   const [table, setTable] = useState(false);
   const day = dayFigures.value;
-  const at = now.value;
+  const at = nowCoarse.value;
   const quarters = day?.quarters ?? [];
   const axis = axisOf(quarters, at);
   const place = (time: number) => ((time - axis.from) / (axis.to - axis.from)) * 100;

@@ -1,9 +1,10 @@
 /** All vans as a grid: only the rows on the screen are in the page. */
 import { useEffect, useRef } from "preact/hooks";
-import { age, clock } from "../../format";
+import { memo } from "preact/compat";
+import { clock } from "../../format";
 import { t } from "../../messages/translate";
 import { type Axis, Bar, barWords } from "../../parts/bar";
-import { Shape, Swap } from "../../parts/shape";
+import { Age, Shape, Swap } from "../../parts/shape";
 import { go, put } from "../../state/address";
 import { first, matched, now, ready, rows, search, select, selectedId, stale, tell, total, unknownKeys } from "../../state/live";
 import { activityWord, silence, statusWord, tone } from "../../status";
@@ -22,24 +23,38 @@ export function sharedAxis(at: number): Axis {
   return { from: minute - BEFORE, to: minute + AFTER };
 }
 
+/** What a row says besides its age. */
 function place(row: Row): string {
   if (row.status === "no_signal") return silence((now.value - row.time) / 1000);
   if (row.next === undefined) return row.of === 0 ? activityWord(row.activity) : t("all {n} stops done", { n: row.of });
   return t("{at} of {of} · {place}", { at: row.at, of: row.of, place: row.next.name });
 }
 
-function Line({ row, index, axis, chosen }: { row: Row; index: number; axis: Axis; chosen: boolean }) {
+/** The newest time of each row, beside the rows, so that a fix alone draws one word anew. */
+function RowAge({ id, state }: { id: string; state: string }) {
+  const row = rows.value.find((r) => r.id === id);
+  return <Age kind="soft" state={state} at={row?.time ?? 0} />;
+}
+
+interface LineProps { row: Row; index: number; axis: Axis; chosen: boolean; tab: boolean; words: string; fresh: string; quiet: boolean }
+
+/** Drawn again only when something of it changed; its age ticks by itself. */
+const Line = memo(LineView, (a, b) => a.index === b.index && a.chosen === b.chosen && a.tab === b.tab && a.words === b.words && a.fresh === b.fresh
+  && a.quiet === b.quiet && a.axis.from === b.axis.from && a.row.status === b.row.status && a.row.name === b.row.name
+  && a.row.next?.p50 === b.row.next?.p50 && a.row.next?.p90 === b.row.next?.p90 && a.row.next?.closes === b.row.next?.closes && a.row.next?.state === b.row.next?.state);
+
+function LineView({ row, index, axis, chosen, tab, words, fresh, quiet }: LineProps) {
   const { next } = row;
   const eta = next?.p50 === undefined ? (next?.state === "arrived" ? t("here") : "–") : clock(next.p50);
   return (
-    <div role="row" class="van" aria-rowindex={index + 2} aria-selected={chosen} tabIndex={chosen || (index === 0 && selectedId.value === null) ? 0 : -1}
+    <div role="row" class="van" aria-rowindex={index + 2} aria-selected={chosen} tabIndex={tab ? 0 : -1}
       style={{ top: `${index * ROW}px` }} data-van={row.id} data-state={tone(row.status)}
       onClick={() => select(row.id)} onDblClick={() => go(`/van/${encodeURIComponent(row.id)}`)}>
       <span role="gridcell" class="mark"><Shape tone={tone(row.status)} /><span class="vh">{statusWord(row.status)}</span></span>
-      <span role="gridcell" class="who"><b class="cut">{row.name}</b><span class="cut soft">{place(row)}</span></span>
-      <span role="gridcell" class="bar-cell">{next?.p50 !== undefined && <Bar visit={next} axis={axis} quiet={stale.value || row.status === "no_signal"} />}</span>
+      <span role="gridcell" class="who"><b class="cut">{row.name}</b><span class="cut soft">{words}</span></span>
+      <span role="gridcell" class="bar-cell">{next?.p50 !== undefined && <Bar visit={next} axis={axis} quiet={quiet} />}</span>
       <span role="gridcell" class="when" title={next === undefined ? "" : barWords(next)}>
-        <b class={stale.value ? "faint" : ""}><Swap text={eta} /></b><Swap kind="soft" state={freshness(row)} text={age(row.time, now.value)} />
+        <b class={quiet && row.status !== "no_signal" ? "faint" : ""}><Swap text={eta} /></b><RowAge id={row.id} state={fresh} />
       </span>
     </div>
   );
@@ -92,7 +107,10 @@ export function Vans({ scroller }: { scroller: { current: HTMLElement | null } }
         <div role="row" class="vh" aria-rowindex={1}>
           {[t("Status"), t("Van"), t("ETA against window"), t("ETA and age")].map((word) => <span role="columnheader">{word}</span>)}
         </div>
-        {rows.value.map((row, i) => <Line key={row.id} row={row} index={first.value + i} axis={axis} chosen={row.id === selectedId.value} />)}
+        {rows.value.map((row, i) => (
+          <Line key={row.id} row={row} index={first.value + i} axis={axis} chosen={row.id === selectedId.value} words={place(row)} fresh={freshness(row)}
+            tab={row.id === selectedId.value || (first.value + i === 0 && selectedId.value === null)} quiet={stale.value || row.status === "no_signal"} />
+        ))}
       </div>
     </section>
   );
