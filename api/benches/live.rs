@@ -24,7 +24,6 @@ use ingest::id::{DeviceId, TenantId};
 use ingest::log::{Clock, Log, MemoryLog, Topic};
 use ingest::record::DeviceInput;
 use ingest::time::Timestamp;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const VEHICLES: usize = 100_000;
 /// A side of the square, degrees: 40 km.
@@ -294,18 +293,24 @@ impl Counted {
 
 /// One browser: reads what it is told, and how old each position is.
 async fn client(address: SocketAddr, n: usize, counted: Arc<Counted>, clock: Clock) {
-    let Ok(mut socket) = tokio::net::TcpStream::connect(address).await else { return };
+    let Ok(socket) = tokio::net::TcpStream::connect(address).await else { return };
     let Bounds { west, south, east, north } = look(n);
     let request = format!(
         "GET /v1/stream?kinds=position&bbox={west:.6},{south:.6},{east:.6},{north:.6} HTTP/1.1\r\n\
          Host: 127.0.0.1:{}\r\n\r\n",
         address.port()
     );
-    if socket.write_all(request.as_bytes()).await.is_err() {
+    // A new socket has room for a request.
+    if socket.writable().await.is_err() || socket.try_write(request.as_bytes()).is_err() {
         return;
     }
     let mut bytes = vec![0; 4 << 10];
-    while let Ok(read) = socket.read(&mut bytes).await {
+    while socket.readable().await.is_ok() {
+        let read = match socket.try_read(&mut bytes) {
+            Ok(read) => read,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+            Err(_) => return,
+        };
         if read == 0 || counted.stop.load(Ordering::Relaxed) {
             return;
         }

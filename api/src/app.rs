@@ -1,6 +1,6 @@
 //! What every handler shares.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -58,6 +58,10 @@ pub(crate) struct App {
     pub(crate) logins: Attempts,
     /// Wrong tokens of customers' links.
     pub(crate) guesses: Attempts,
+    /// What customers said, by address.
+    pub(crate) said: Attempts,
+    /// Open streams by id of their customer's link.
+    pub(crate) watching: Mutex<HashMap<String, usize>>,
     /// Turns true when the api stops: streams end.
     pub(crate) closing: watch::Sender<bool>,
     pub(crate) streams: AtomicUsize,

@@ -1,4 +1,4 @@
-//! Guesses of an address in the last minute: whoever makes too many waits.
+//! What an address did in the last minute, guesses above all: whoever does too much waits.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ const MINUTE_S: f64 = 60.0;
 /// Addresses remembered; beyond it the oldest minute is forgotten.
 const ADDRESSES_MAX: usize = 10_000;
 
-/// Failed attempts by address since a moment.
+/// Attempts by address since a moment.
 #[derive(Debug)]
 pub(crate) struct Attempts {
     most: u32,
@@ -35,8 +35,8 @@ impl Attempts {
         })
     }
 
-    /// One failed.
-    pub(crate) fn failed(&self, address: Option<IpAddr>, now: Timestamp) {
+    /// One more that counts.
+    pub(crate) fn count(&self, address: Option<IpAddr>, now: Timestamp) {
         let Some(address) = address else { return };
         let mut failed = lock(&self.failed);
         if failed.len() >= ADDRESSES_MAX {

@@ -45,6 +45,8 @@ use words::Words;
 
 /// Wrong tokens of one address in a minute; then it waits.
 pub(crate) const GUESSES_MAX: u32 = 30;
+/// Times that an address may say something in a minute.
+pub(crate) const SAID_MAX: u32 = 30;
 /// Longest text of a customer, characters.
 const TEXT_MAX: usize = 1_000;
 /// What a plain form is sent as.
@@ -116,7 +118,7 @@ async fn opened(app: &Shared, token: &str, from: &Caller) -> Result<Opened, Refu
     }
     let found = app.store.read(|c| links::of_token(c, token, now)).map_err(Problem::from)?;
     let Some(link) = found else {
-        app.guesses.failed(address, now);
+        app.guesses.count(address, now);
         return Err(Refused::Gone);
     };
     let (shared, row) = (Arc::clone(app), link.clone());
@@ -411,6 +413,7 @@ pub(crate) async fn instructions(
         Err(refused) => return refused.problem(),
     };
     let instruct = async {
+        counted(&app, &from)?;
         let (sent, back) = split(Sent::<InstructionsIn>::read(&headers, &body).await?, &token);
         let text = checked("text", sent.text)?;
         let answer = sent.answer.filter(|answer| !answer.is_empty());
@@ -454,6 +457,7 @@ pub(crate) async fn feedback(
         Err(refused) => return refused.problem(),
     };
     let rate = async {
+        counted(&app, &from)?;
         let (sent, back) = split(Sent::<FeedbackIn>::read(&headers, &body).await?, &token);
         if let Some(rating) = sent.rating.filter(|rating| !(1..=5).contains(rating)) {
             return Err(Problem::value("rating", &rating.to_string(), "1 to 5"));
@@ -469,6 +473,18 @@ pub(crate) async fn feedback(
         Ok(back)
     };
     rate.await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Counts that an address says something; a flood of it is refused.
+fn counted(app: &App, from: &Caller) -> Result<(), Problem> {
+    let (address, now) = (address(from), app.now());
+    if !app.said.allowed(address, now) {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let detail = "too many messages from this address; wait a minute".to_owned();
+        return Err(Problem::new(status, "too-many", "Too many attempts", detail));
+    }
+    app.said.count(address, now);
+    Ok(())
 }
 
 /// What was sent, and how it is answered: a plain form goes back to the page.

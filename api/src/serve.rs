@@ -127,6 +127,8 @@ impl Api {
             answering: Mutex::default(),
             logins: Attempts::new(session::FAILED_MAX),
             guesses: Attempts::new(customer::GUESSES_MAX),
+            said: Attempts::new(customer::SAID_MAX),
+            watching: Mutex::default(),
             closing: watch::Sender::new(false),
             streams: AtomicUsize::new(0),
             appends: Default::default(),

@@ -18,6 +18,7 @@ use crate::http::stream::Open;
 use crate::policy::Visible;
 use crate::problem::Problem;
 use crate::store::links::{self, LinkRow};
+use crate::store::lock;
 
 /// Least time between two looks.
 const LOOK: Duration = Duration::from_secs(2);
@@ -25,6 +26,40 @@ const LOOK: Duration = Duration::from_secs(2);
 const CHECK: Duration = Duration::from_secs(30);
 /// A sign of life where nothing changed.
 const BEAT: Duration = Duration::from_secs(10);
+
+/// Streams of one link at a time: a household's telephones, not a flood.
+const STREAMS_OF_LINK_MAX: usize = 20;
+
+/// Counts a stream as one of its link's until it is dropped.
+struct Seat {
+    app: Shared,
+    link: String,
+}
+
+impl Seat {
+    fn take(app: &Shared, link: &str) -> Result<Self, Problem> {
+        let mut watching = lock(&app.watching);
+        let taken = watching.entry(link.to_owned()).or_default();
+        if *taken >= STREAMS_OF_LINK_MAX {
+            let detail = format!("{STREAMS_OF_LINK_MAX} streams of this link are open");
+            return Err(Problem::unavailable(detail));
+        }
+        *taken += 1;
+        Ok(Self { app: Arc::clone(app), link: link.to_owned() })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut watching = lock(&self.app.watching);
+        if let Some(taken) = watching.get_mut(&self.link) {
+            *taken -= 1;
+            if *taken == 0 {
+                watching.remove(&self.link);
+            }
+        }
+    }
+}
 
 /// The frames of a link as the body of an answer.
 pub(super) fn frames(
@@ -39,6 +74,7 @@ pub(super) fn frames(
         closing: app.closing.subscribe(),
         app: Arc::clone(app),
         own: opened.own(),
+        _seat: Seat::take(app, &opened.link.id)?,
         link: opened.link,
         visit: opened.visit,
         token,
@@ -71,6 +107,7 @@ struct Watching {
     beat_at: Instant,
     over: bool,
     _open: Open,
+    _seat: Seat,
 }
 
 /// What was told last.

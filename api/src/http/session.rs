@@ -59,7 +59,7 @@ pub(crate) async fn post(
     }
     let found = app.store.read(|c| keys::find(c, &login.key))?;
     let Some(key) = found else {
-        app.logins.failed(address, app.now());
+        app.logins.count(address, app.now());
         return Err(Problem::no_key());
     };
     let (id, now) = (key.id.clone(), app.now());

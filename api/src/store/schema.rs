@@ -93,3 +93,24 @@ pub(super) fn make(connection: &mut Connection) -> Result<(), StoreError> {
     transaction.commit()?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_an_older_version_gets_what_is_missing_and_a_newer_one_is_refused() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(TABLES).unwrap();
+        connection.execute("INSERT INTO tenants (tenant) VALUES ('acme')", []).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        make(&mut connection).unwrap();
+        make(&mut connection).unwrap();
+        let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT COUNT(*) FROM tenants"), 1);
+        assert_eq!(count("SELECT COUNT(*) FROM links"), 0);
+        assert_eq!(count("PRAGMA user_version"), STEPS.len() as i64);
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        assert!(matches!(make(&mut connection), Err(StoreError::Newer { found: 99, .. })));
+    }
+}

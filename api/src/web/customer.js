@@ -3,6 +3,7 @@
   const part = (id) => document.getElementById(id);
   const put = (id, html) => { if (part(id).innerHTML !== html) part(id).innerHTML = html; };
   const path = location.pathname;
+  const over = ['visited', 'delivered', 'failed', 'skipped'];
   let skew = 0, heard = Date.now();
 
   const heardAt = (asOf) => {
@@ -20,6 +21,8 @@
   const show = (frame) => {
     heardAt(frame.as_of);
     const parts = frame.parts;
+    // Over: the page asks how it was instead of where to ring.
+    if (over.includes(parts.stage) !== over.includes(root.dataset.stage)) return location.reload();
     document.title = parts.title;
     root.dataset.stage = parts.stage;
     root.dataset.standing = parts.standing;
