@@ -88,22 +88,22 @@ export function onceKey(): string {
   return crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
 }
 
+/** The server leaves out what it does not know: nothing is null. */
+type Plain<T> = { [K in keyof T]: Exclude<T[K], null> };
+
+/** Longitude and latitude; the document cannot say that there are two. */
+type Place = [number, number];
+
 /** A cause of a change, as the server measured it. */
-export interface Cause { kind: string; seconds: number; stop?: string }
+export type Cause = Plain<Schemas["CauseOut"]>;
 /** What can be done about an exception. */
-export interface Remedy { kind: string; reroute?: string; gain_s?: number }
-export interface Exception {
-  id: string; vehicle: string; seq: number; type: string; since: string;
-  route?: string; stop?: string; order?: string; cause?: string;
-  consequence: { stops_at_risk: number; expected_late_minutes: number; orders: string[] };
-  remedies: Remedy[];
-  cost: number;
-  snoozed_until?: string;
-  assigned_to?: string;
-}
-export interface Exceptions { exceptions: Exception[]; as_of: string; next?: string; currency?: string }
+export type Remedy = Plain<Schemas["RemedyOut"]>;
+export type Exception = Plain<Schemas["ExceptionOut"]>;
+export type Exceptions = Omit<Plain<Schemas["ExceptionsOut"]>, "exceptions"> & { exceptions: Exception[]; currency?: string };
 /** An open proposal. */
-export interface Reroute {
-  id: string; vehicle: string; route?: string; version?: number; stops: string[];
-  gain_s: number; seconds: number; metres: number; line?: [number, number][];
-}
+export type Reroute = Omit<Plain<Schemas["RerouteOut"]>, "line"> & { line?: Place[] };
+/** The way along roads to each stop. */
+export type RouteLine = { legs: { stop: string; coordinates: Place[] }[] };
+/** A customer's link. */
+export type Link = Plain<Schemas["LinkOut"]>;
+export type Key = Plain<Schemas["KeyOut"]>;

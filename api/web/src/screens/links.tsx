@@ -1,5 +1,6 @@
 /** Links for customers: made for one order, copied once, revoked at any time. */
 import { useState } from "preact/hooks";
+import type { Link } from "../api/client";
 import { dayClock, number } from "../format";
 import { t } from "../messages/translate";
 import { Connection } from "../parts/connection";
@@ -10,8 +11,6 @@ import { may } from "../state/session";
 import { layout } from "../state/theme";
 import { reached } from "../map/route";
 import { change, field, Once, Table, useList } from "./settings/list";
-
-interface Link { id: string; order: string; created_at: string; expires_at: string; revoked: boolean; opened?: number }
 
 export function Links() {
   const list = useList<Link>("/v1/links?limit=500", "links", 15_000);

@@ -1,10 +1,10 @@
 /** Keys for programs: made once, shown once. */
 import { useState } from "preact/hooks";
+import type { Key } from "../../api/client";
 import { t } from "../../messages/translate";
 import { may } from "../../state/session";
 import { change, field, Once, Table, useList } from "./list";
 
-interface Key { id: string; role: string; revoked_at?: string }
 
 export function Keys() {
   const list = useList<Key>("/v1/keys", "keys");
@@ -37,7 +37,7 @@ export function Keys() {
           {secret !== "" && <Once words={t("The key, shown only now")} text={secret} close={() => setSecret("")} />}
           <Table list={list} idOf={(k) => k.id} what={t("keys")} empty={<b>{t("No key has been made yet.")}</b>} columns={[
             { word: t("Key"), cell: (k) => <code>{k.id}</code> }, { word: t("Role"), cell: (k) => k.role },
-            { word: "", cell: (k) => (k.revoked_at !== undefined ? t("revoked") : <button type="button" class="btn small" disabled={!admin} onClick={() => revoke(k)}>{t("Revoke")}</button>) },
+            { word: "", cell: (k) => (<button type="button" class="btn small" disabled={!admin} onClick={() => revoke(k)}>{t("Revoke")}</button>) },
           ]} />
         </>
       )}

@@ -1,7 +1,7 @@
 /** Why a stop's expected arrival moved, in minutes that add up. */
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { ask, type Cause, type Delivery } from "../../api/client";
+import { ask, type Delivery } from "../../api/client";
 import { clock, signedMinutes, span } from "../../format";
 import { t } from "../../messages/translate";
 import { explain, type Move, type Reason } from "../../reasons";
@@ -10,7 +10,6 @@ import { tone } from "../../status";
 import type { Visit } from "../../worker/protocol";
 import { Chart } from "./chart";
 
-type Past = Delivery["history"][number] & { moved_s?: number; causes?: Cause[] };
 interface Read { order: string; moves: Move[]; failed: string }
 const read = signal<Read>({ order: "", moves: [], failed: "" });
 /** How often the history is read again, milliseconds. */
@@ -19,10 +18,10 @@ const EVERY = 15_000;
 async function load(order: string): Promise<void> {
   try {
     const delivery = await ask<Delivery>(`/v1/deliveries/${encodeURIComponent(order)}`);
-    const moves = (delivery.history as Past[]).flatMap((past): Move[] => {
+    const moves = delivery.history.flatMap((past): Move[] => {
       if (past.eta == null) return [];
       const { p10, p50, p90 } = past.eta;
-      return [{ at: Date.parse(past.at), p10: Date.parse(p10), p50: Date.parse(p50), p90: Date.parse(p90), miss: past.late_probability ?? undefined, causes: past.causes }];
+      return [{ at: Date.parse(past.at), p10: Date.parse(p10), p50: Date.parse(p50), p90: Date.parse(p90), miss: past.late_probability ?? undefined, causes: past.causes?.map((c) => ({ ...c, stop: c.stop ?? undefined })) }];
     });
     read.value = { order, moves, failed: "" };
   } catch (error) {
