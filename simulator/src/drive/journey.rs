@@ -24,6 +24,8 @@ const DETOUR_S: f64 = 240.0;
 const OFF_ROUTE_S: f64 = 60.0;
 /// …and this far from the planned one, metres.
 const OFF_ROUTE_M: f64 = 60.0;
+/// Places along a street that are looked at for it, metres apart.
+const LOOK_M: f64 = 10.0;
 /// A break keeps this far from all stops, metres.
 const BREAK_APART_M: f64 = 200.0;
 
@@ -353,7 +355,9 @@ impl Driver<'_> {
         None
     }
 
-    /// Metres along the journey at which no quick way leads to the visit any more.
+    /// Metres along the journey at which no quick way leads to the visit any more: from the first
+    /// place far enough from the planned way on a street whose end is already too far out. Nobody
+    /// turns in the middle of a street, so it is lost from there on, not from its end.
     fn lost_at(&mut self, journey: &Journey, branch: usize, visit: &PlannedVisit) -> Option<f64> {
         let mut shape = Vec::new();
         let mut way = Vec::new();
@@ -368,15 +372,20 @@ impl Driver<'_> {
         let mut driven = 0.0;
         for k in branch..journey.edges.len() {
             let edge = journey.edges[k];
-            let end = Place { edge, offset_m: self.road.length_m(edge) };
+            let length = self.road.length_m(edge);
+            let end = Place { edge, offset_m: length };
             driven += self.road.free_s(edge);
-            let at = self.road.point_at(end).0;
-            if distance_to_line(at, &way) <= OFF_ROUTE_M {
+            let left = self.router.route(self.road, end, visit.place, Profile::Van);
+            if left.is_some_and(|left| driven + left.seconds - direct <= OFF_ROUTE_S) {
                 continue;
             }
-            let left = self.router.route(self.road, end, visit.place, Profile::Van);
-            if left.is_none_or(|left| driven + left.seconds - direct > OFF_ROUTE_S) {
-                return Some(journey.starts[k] + end.offset_m);
+            let steps = libm::ceil(length / LOOK_M) as u32;
+            let offsets = (0..=steps).map(|step| (f64::from(step) * LOOK_M).min(length));
+            let apart =
+                offsets.map(|offset_m| (offset_m, self.road.point_at(Place { edge, offset_m }).0));
+            let lost = apart.into_iter().find(|(_, at)| distance_to_line(*at, &way) > OFF_ROUTE_M);
+            if let Some((offset_m, _)) = lost {
+                return Some(journey.starts[k] + offset_m);
             }
         }
         None
