@@ -38,7 +38,7 @@ pub use state::Scratch;
 use state::{Say, State, Step};
 
 /// Version of the layout of [`Vehicle::private`].
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// One vehicle: what people see of it and what only its next step needs.
 #[derive(Debug, Clone)]

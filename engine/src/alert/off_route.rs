@@ -8,12 +8,14 @@ use ingest::time::Timestamp;
 
 use super::{Policy, Turn};
 
-/// More than this was driven for nothing: off route, seconds at free flow.
-const WASTED_S: f64 = 35.0;
+/// More than this was driven for nothing: off route, seconds at free flow, …
+const WASTED_S: f64 = 45.0;
+/// …and this much for one who was off route before on his way to the same stop: that is known.
+const WASTED_AGAIN_S: f64 = 240.0;
 /// It must be so for this long, seconds.
 const WASTED_HOLD_S: f64 = 10.0;
 /// No more than this: another quick way.
-const HARMLESS_S: f64 = 30.0;
+const HARMLESS_S: f64 = 20.0;
 /// Somebody who drives away keeps to an expected way from one junction to the next. He has settled
 /// on one when he has followed it for this long, seconds, …
 const SETTLED_S: f64 = 20.0;
@@ -30,8 +32,13 @@ const BACK_NEARER_S: f64 = 150.0;
 pub struct OffRoute {
     /// It has been said.
     pub raised: bool,
+    /// It was said before on the way to this stop, and taken back.
+    pub before: bool,
     /// Where it left the path, while it is not settled on another.
     pub left: Option<Left>,
+    /// Driven beside the path while that may still be a wrong match: metres, and seconds at free
+    /// flow.
+    pub beside: (f64, f64),
 }
 
 /// The moment a vehicle left the path it was expected on.
@@ -57,11 +64,12 @@ impl OffRoute {
     /// The vehicle has left the expected way: it was last on it at `since`, with `to_drive_s` to
     /// go; from where it is now the best way takes `best_s`.
     pub fn stray(&mut self, now: Timestamp, since: Timestamp, to_drive_s: f64, best_s: f64) {
+        let (driven_m, driven_s) = std::mem::take(&mut self.beside);
         let left = self.left.get_or_insert(Left {
             at: since,
             to_drive_s,
-            driven_s: 0.0,
-            driven_m: 0.0,
+            driven_s,
+            driven_m,
             strayed_at: now,
             strayed_to_drive_s: best_s,
             wasted_since: None,
@@ -70,12 +78,19 @@ impl OffRoute {
         left.strayed_to_drive_s = best_s;
     }
 
-    /// The vehicle drove `metres`, at free flow `free_s`.
+    /// The vehicle drove `metres`, at free flow `free_s`, not on the path it is expected on.
     pub fn drove(&mut self, metres: f64, free_s: f64) {
-        if let Some(left) = &mut self.left {
-            left.driven_m += metres;
-            left.driven_s += free_s;
-        }
+        let (driven_m, driven_s) = match &mut self.left {
+            Some(left) => (&mut left.driven_m, &mut left.driven_s),
+            None => (&mut self.beside.0, &mut self.beside.1),
+        };
+        *driven_m += metres;
+        *driven_s += free_s;
+    }
+
+    /// The vehicle is on the path.
+    pub fn kept(&mut self) {
+        self.beside = (0.0, 0.0);
     }
 
     /// Told that from here the best way to the stop takes `to_drive_s` at free flow.
@@ -89,7 +104,7 @@ impl OffRoute {
             let as_near = kept_s >= BACK_S && to_drive_s <= left.to_drive_s;
             let coming = kept_s >= 2.0 * BACK_S && nearer >= BACK_NEARER_S;
             return (as_near || coming).then(|| {
-                *self = Self::default();
+                *self = Self { before: true, ..Self::default() };
                 Turn::Clear
             });
         }
@@ -97,7 +112,8 @@ impl OffRoute {
             self.left = None;
             return None;
         }
-        if wasted < WASTED_S || left.driven_m < policy.off_route_m {
+        let too_much = if self.before { WASTED_AGAIN_S } else { WASTED_S };
+        if wasted < too_much || left.driven_m < policy.off_route_m {
             left.wasted_since = None;
             return None;
         }
@@ -111,6 +127,7 @@ impl OffRoute {
 
     /// The vehicle is found on the way it seemed to have left, further on: nothing has happened.
     pub fn rejoin(&mut self) {
+        self.kept();
         if !self.raised {
             self.left = None;
         }
@@ -138,7 +155,11 @@ mod tests {
             for _ in 0..*seconds {
                 t += 1;
                 to_drive += change;
-                rule.drove(10.0, 1.0);
+                if *change < 0.0 && rule.left.is_none() {
+                    rule.kept();
+                } else {
+                    rule.drove(10.0, 1.0);
+                }
                 if *change >= 0.0 {
                     rule.stray(at(t), at(t - 2), to_drive, to_drive);
                 }
@@ -157,12 +178,19 @@ mod tests {
 
     #[test]
     fn driving_away_is_one_until_the_driver_turns_round() {
-        check(&[(60, 1.0), (150, -1.0)], "30 Raise, 180 Clear");
+        check(&[(60, 1.0), (150, -1.0)], "33 Raise, 180 Clear");
     }
 
     #[test]
     fn one_deviation_is_said_once_however_often_he_seems_to_turn_round() {
         let course = [(60, 1.0), (50, -0.8), (30, 1.0), (55, -0.8), (40, 1.0), (200, -1.0)];
-        check(&course, "30 Raise, 355 Clear");
+        check(&course, "33 Raise, 355 Clear");
+    }
+
+    #[test]
+    fn on_the_way_to_one_stop_it_is_not_said_again_for_a_block() {
+        let back = [(60, 1.0), (150, -1.0)];
+        check(&[&back[..], &[(60, 1.0), (100, -1.0)]].concat(), "33 Raise, 180 Clear");
+        check(&[&back[..], &[(150, 1.0)]].concat(), "33 Raise, 180 Clear, 341 Raise");
     }
 }

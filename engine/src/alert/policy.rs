@@ -10,9 +10,11 @@ pub struct Policy {
     pub late_raise: f64,
     /// Clear it at this probability and below.
     pub late_clear: f64,
-    /// The probability must hold this long before it is raised, seconds of partition time…
+    /// The probability must hold this long before it is raised, seconds of partition time, …
     pub late_hold_s: f64,
-    /// …unless it is at least this.
+    /// …and this share of the time until the window closes, …
+    pub late_hold_share: f64,
+    /// …unless it closes within the hour and the probability is at least this.
     pub late_at_once: f64,
     /// Clearing must hold this long, seconds.
     pub late_clear_hold_s: f64,
@@ -45,11 +47,12 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            late_raise: 0.70,
-            late_clear: 0.10,
+            late_raise: 0.80,
+            late_clear: 0.05,
             late_hold_s: 60.0,
+            late_hold_share: 0.05,
             late_at_once: 0.95,
-            late_clear_hold_s: 180.0,
+            late_clear_hold_s: 300.0,
             soon_s: 600.0,
             off_route_m: 60.0,
             off_route_hold_s: 30.0,

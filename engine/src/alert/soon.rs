@@ -1,7 +1,5 @@
 //! Arriving soon: said once for each stop, when it is the next and minutes away.
 
-use super::Policy;
-
 /// One stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Soon {
@@ -10,9 +8,9 @@ pub struct Soon {
 }
 
 impl Soon {
-    /// Told how far away, seconds, the median arrival at the next stop is.
-    pub fn look(&mut self, policy: &Policy, median_s: f64) -> bool {
-        let tell = !self.told && median_s <= policy.soon_s;
+    /// Told whether the median arrival at the next stop is no more than the policy's `soon_s` away.
+    pub fn look(&mut self, near: bool) -> bool {
+        let tell = !self.told && near;
         self.told |= tell;
         tell
     }
@@ -24,8 +22,8 @@ mod tests {
 
     #[test]
     fn it_is_said_once() {
-        let (policy, mut soon) = (Policy::default(), Soon::default());
-        let said = [700.0, 600.0, 650.0, 100.0].map(|s| soon.look(&policy, s));
+        let mut soon = Soon::default();
+        let said = [false, true, false, true].map(|near| soon.look(near));
         assert_eq!(said, [false, true, false, false]);
     }
 }

@@ -7,6 +7,7 @@ use libm::exp;
 
 use super::EtaModel;
 use super::dwell::{Visits, planned_s};
+use super::pace::Local;
 use super::quantile::{LogNormal, Mixture, Moments, NODES};
 use super::travel::{Driving, Stretch};
 
@@ -53,8 +54,8 @@ pub struct Ahead {
     pub drive: Stretch,
     /// Planned service as the route says, seconds; 0: none named.
     pub service_s: f64,
-    /// How much of the drive lies in the slow area, 0 to 1.
-    pub in_area: f64,
+    /// What driving takes around there, against the day.
+    pub local: Local,
     /// When its window opens, seconds from now; in the past where it has no window.
     pub opens_s: f64,
 }
@@ -152,7 +153,8 @@ impl<'a> Chain<'a> {
         let Basis { model, driving, .. } = self.basis;
         let (mut heard, mut silent) = ([Moments::default(); 5], [Moments::default(); 5]);
         for (i, (factor, _)) in self.factors.iter().enumerate() {
-            heard[i] = driving.time(model, (self.free_s, stop.in_area), way, *factor);
+            let factor = factor * exp(stop.local.shared_sd() * NODES[i].0);
+            heard[i] = driving.time(model, (self.free_s, stop.local), way, factor);
             silent[i] = heard[i];
             if silent_s > 0.0 {
                 silent[i] = LogNormal::with(heard[i]).remaining(silent_s);
@@ -211,7 +213,12 @@ mod tests {
     }
 
     fn stop(free_s: f64, service_s: f64, opens_s: f64) -> Ahead {
-        Ahead { drive: Stretch { free_s, metres: free_s * 10.0 }, service_s, in_area: 0.0, opens_s }
+        Ahead {
+            drive: Stretch { free_s, metres: free_s * 10.0 },
+            service_s,
+            local: Local::default(),
+            opens_s,
+        }
     }
 
     /// With silence they are counted from the position before it.

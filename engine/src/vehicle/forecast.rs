@@ -5,11 +5,10 @@ use ingest::time::Timestamp;
 use crate::eta::Ledger;
 use crate::eta::dwell::planned_s;
 use crate::eta::predict::{Ahead, Arrival, Basis, Doing, predict};
-use crate::eta::travel::Driving;
 use crate::model::StopState;
-use crate::road::plane::distance_m;
 
 use super::journey::straight;
+use super::plan::Plan;
 use super::state::Step;
 
 /// Arrivals are predicted anew this often while fixes come, seconds…
@@ -100,7 +99,9 @@ impl Step<'_> {
         ahead.clear();
         let Some(plan) = self.state.plans.active() else { return arrivals };
         let journey = &self.state.journey;
-        let slow = self.state.driving.slow.map(|s| s.middle);
+        let driving = &self.state.driving;
+        let field = &mut self.scratch.field;
+        field.read(&driving.spots, driving.ratio(&self.world.model), anchor);
         let mut from = journey.at.map_or_else(
             || self.state.motion.last.map_or(plan.route.depot, |l| l.position),
             |at| at.middle,
@@ -114,13 +115,9 @@ impl Step<'_> {
                 drive = way.unwrap_or_else(|| straight(here, stop.position));
             }
             let opens_s = stop.window.map_or(-1.0, |w| w.from.seconds_since(anchor));
-            let in_area = slow.map_or(0.0, |middle| {
-                let half =
-                    f64::midpoint(distance_m(middle, from), distance_m(middle, stop.position));
-                Driving::share_in_area(half)
-            });
+            let local = field.between(from, stop.position);
             from = stop.position;
-            ahead.push(Ahead { drive, service_s: stop.service_s, in_area, opens_s });
+            ahead.push(Ahead { drive, service_s: stop.service_s, local, opens_s });
         }
         let basis = Basis {
             model: &self.world.model,
@@ -179,7 +176,10 @@ impl Step<'_> {
     fn look_again(&mut self, open: bool, silent_s: f64) {
         let (now, policy) = (self.now, &self.world.policy);
         let plan = self.state.plans.active().filter(|_| open);
-        let holds = plan.into_iter().flat_map(|p| &p.visits).filter_map(|v| v.late.due(policy));
+        let holds = plan.into_iter().flat_map(Plan::stops).filter_map(|(stop, visit)| {
+            let closes_s = stop.window.map_or(0.0, |w| w.to.seconds_since(now));
+            visit.late.due(policy, closes_s)
+        });
         let hold = holds.filter(|due| *due > now).min();
         let pause = (silent_s / 4.0).max(SILENT_EVERY_S);
         let silent = (open && silent_s < SILENT_MAX_S).then(|| now.plus_seconds(pause));

@@ -7,10 +7,10 @@ use crate::alert::Turn;
 use crate::eta::travel::Stretch;
 use crate::model::EventKind;
 use crate::road::plane::distance_m;
-use crate::road::{Place, Profile};
+use crate::road::{Near, Place, Profile};
 
 use super::motion::{Moved, Seen};
-use super::plan::Leg;
+use super::plan::{KERBS_MAX, Leg};
 use super::state::Step;
 use super::way::Way;
 
@@ -20,6 +20,10 @@ pub(super) const DOOR_ROAD_M: f64 = 300.0;
 const DOOR_ROADS_MAX: usize = 8;
 /// The two directions of one street are equally far, metres.
 const SAME_STREET_M: f64 = 0.5;
+/// A door on a corner may be served from either street: from one that is farther by no more than
+/// this, metres.
+const OTHER_STREET_M: f64 = 12.0;
+const NOWHERE_ELSE: [Option<Place>; KERBS_MAX - 1] = [None; KERBS_MAX - 1];
 /// Where no road is known: metres driven per metre of straight line, and how fast, m/s.
 const DETOUR: f64 = 1.35;
 const STRAIGHT_MPS: f64 = 9.0;
@@ -33,6 +37,8 @@ pub(super) const DEPOT_M: f64 = 150.0;
 const NEAR_M: f64 = 200.0;
 /// So many fixes in a row beside the path mean that it has been left.
 const ASTRAY_FIXES: u32 = 2;
+/// A path has been followed when so much of it was driven, seconds at free flow.
+const KEPT_S: f64 = 8.0;
 /// Standing longer than this, seconds, is no light.
 const STAND_S: f64 = 60.0;
 /// Standing longer than this, seconds, is a break, not traffic.
@@ -75,7 +81,9 @@ impl Step<'_> {
         let Some(way) = &self.state.journey.way else { return };
         let to_drive_s = way.left.free_s;
         // Along a path found from a wrong match more is covered than can have been driven.
-        self.state.off_route.drove(moved.metres, covered.min(crossed));
+        if self.state.off_route.left.is_some() || self.state.journey.astray > 0 {
+            self.state.off_route.drove(moved.metres, covered.min(crossed));
+        }
         if self.is_near_next(seen.position) {
             return;
         }
@@ -111,6 +119,9 @@ impl Step<'_> {
             if way.follow(road, place) {
                 let covered = before - way.left.free_s;
                 journey.astray = 0;
+                journey.kept_s += covered.max(0.0);
+                self.state.off_route.kept();
+                let journey = &mut self.state.journey;
                 journey.on_way_at = Some(seen.time);
                 journey.on_way = Some(place);
                 return covered;
@@ -127,11 +138,19 @@ impl Step<'_> {
                 return crossed;
             }
         }
+        self.leave_way(seen, place);
+        crossed
+    }
+
+    /// Finds another path, and remembers where the vehicle left the one it was expected on. Who
+    /// has not followed a path at all yet cannot have left it: it was found from a wrong match.
+    fn leave_way(&mut self, seen: &Seen, place: Place) {
         let journey = &mut self.state.journey;
+        let settled = self.state.off_route.left.is_some() || journey.kept_s >= KEPT_S;
         if self.state.off_route.left.is_none() {
-            journey.way_left = journey.way.take();
+            journey.way_left = journey.way.take().filter(|_| settled);
         }
-        let since = journey.on_way_at;
+        let since = journey.on_way_at.filter(|_| settled);
         let way = journey.way.as_ref().or(journey.way_left.as_ref());
         let before = way.map(|w| w.left.free_s);
         self.find_way(place);
@@ -142,14 +161,14 @@ impl Step<'_> {
             let allowed = match (self.state.off_route.left, on_way) {
                 (None, Some(left)) => {
                     self.state.journey.on_way_left = on_way;
-                    self.farther_side(left).max(before)
+                    self.farthest_kerb(left).max(before)
                 }
                 _ => before,
             };
             self.state.off_route.stray(seen.time, since, allowed, best);
         }
         self.state.journey.on_way_at = Some(seen.time);
-        crossed
+        self.state.journey.on_way = Some(place);
     }
 
     /// Seconds at free flow that a vehicle has driven since the fix before, by its own distance.
@@ -187,32 +206,34 @@ impl Step<'_> {
     /// Finds the path from here to the next stop.
     pub(super) fn find_way(&mut self, from: Place) {
         self.legs();
-        let plan = self.state.plans.active();
-        let leg = plan.and_then(|p| p.visits[p.open().next()?].leg);
-        let kerbs = leg.map_or([None; 2], |l| [l.to, l.or_to]);
         let mut best: Option<Way> = None;
-        for to in kerbs.into_iter().flatten() {
-            let path = self.scratch.router.route(&self.world.road, from, to, Profile::Van);
-            if let Some(path) = path
-                && best.as_ref().is_none_or(|b| path.seconds < b.left.free_s)
-            {
-                let whole = Stretch { free_s: path.seconds, metres: path.metres };
-                best = Some(Way::new(path.edges, to, whole));
+        if let Some(leg) = self.next_leg() {
+            for to in leg.kerbs() {
+                let path = self.scratch.router.route(&self.world.road, from, to, Profile::Van);
+                if let Some(path) = path
+                    && best.as_ref().is_none_or(|b| path.seconds < b.left.free_s)
+                {
+                    let whole = Stretch { free_s: path.seconds, metres: path.metres };
+                    best = Some(Way::new(path.edges, to, whole));
+                }
             }
         }
         self.state.journey.way = best;
+        self.state.journey.kept_s = 0.0;
     }
 
-    /// Seconds at free flow to the side of the next stop's street that takes longer to reach: a
-    /// driver who comes from there is on a quick way too.
-    fn farther_side(&mut self, from: Place) -> f64 {
-        let plan = self.state.plans.active();
-        let leg = plan.and_then(|p| p.visits[p.open().next()?].leg);
-        let kerbs = leg.map_or([None; 2], |l| [l.to, l.or_to]);
+    fn next_leg(&self) -> Option<Leg> {
+        let plan = self.state.plans.active()?;
+        plan.visits[plan.open().next()?].leg
+    }
+
+    /// Seconds at free flow to the place at the next stop that takes longest to reach: a driver
+    /// who stands there is on a quick way too.
+    fn farthest_kerb(&mut self, from: Place) -> f64 {
+        let Some(leg) = self.next_leg() else { return 0.0 };
         let (road, router) = (&*self.world.road, &mut self.scratch.router);
-        let paths = kerbs.into_iter().flatten();
         let seconds =
-            paths.filter_map(|to| Some(router.route(road, from, to, Profile::Van)?.seconds));
+            leg.kerbs().filter_map(|to| Some(router.route(road, from, to, Profile::Van)?.seconds));
         seconds.fold(0.0, f64::max)
     }
 
@@ -237,11 +258,9 @@ impl Step<'_> {
             self.state.driving.stood(seconds);
         } else if seconds <= UNSEEN_S {
             let lost = seconds - covered * self.state.driving.ratio(&self.world.model);
-            let Some(here) = self.state.motion.last.map(|l| l.position) else { return };
-            let apart_m = self.state.driving.slow.map(|s| distance_m(s.middle, here));
-            let model = &*self.world.model;
+            let Some(last) = self.state.motion.last else { return };
             let driven = (pending + seconds, covered);
-            self.state.driving.saw(model, driven, here, apart_m.unwrap_or(f64::INFINITY));
+            self.state.driving.saw(&self.world.model, driven, (last.position, last.time));
             self.slow_street(seconds, pending + lost);
         }
     }
@@ -297,7 +316,7 @@ impl Step<'_> {
     /// The drive to stop `i` from another stop or the depot.
     fn leg(&mut self, from: Option<u32>, i: usize, exact: bool) -> Leg {
         let Some(plan) = self.state.plans.active() else {
-            return Leg { from, to: None, or_to: None, drive: Stretch::default() };
+            return Leg { from, to: None, or_to: NOWHERE_ELSE, drive: Stretch::default() };
         };
         let door = plan.route.stops[i].position;
         let before = from.and_then(|f| plan.route.stops.get(f as usize));
@@ -305,11 +324,12 @@ impl Step<'_> {
         let kerb = from.and_then(|f| plan.visits.get(f as usize)?.leg?.to);
         let straight = straight(start, door);
         if !exact {
-            return Leg { from: Some(ESTIMATED), to: None, or_to: None, drive: straight };
+            let from = Some(ESTIMATED);
+            return Leg { from, to: None, or_to: NOWHERE_ELSE, drive: straight };
         }
-        let [first, second] = self.places(door);
+        let [first, second, others @ ..] = self.places(door);
         let Some(start) = kerb.or_else(|| self.places(start)[0]) else {
-            return Leg { from, to: first, or_to: second, drive: straight };
+            return Leg { from, to: first, or_to: [second, others[0], others[1]], drive: straight };
         };
         let mut best: Option<(Place, Stretch)> = None;
         for to in [first, second].into_iter().flatten() {
@@ -321,22 +341,34 @@ impl Step<'_> {
             }
         }
         let (to, drive) = best.map_or((first, straight), |(to, drive)| (Some(to), drive));
-        let or_to = if to == first { second } else { first };
-        Leg { from, to, or_to, drive }
+        let other = if to == first { second } else { first };
+        Leg { from, to, or_to: [other, others[0], others[1]], drive }
     }
 
-    /// Where on the road one stops for a door: the nearest street, each of its directions.
-    pub(super) fn places(&mut self, door: Position) -> [Option<Place>; 2] {
+    /// Where on the road one stops for a door: the nearest street, in the first place and its other
+    /// direction in the second, then those that are hardly farther.
+    pub(super) fn places(&mut self, door: Position) -> [Option<Place>; KERBS_MAX] {
         let road = &*self.world.road;
         road.near(door, DOOR_ROAD_M, DOOR_ROADS_MAX, &mut self.scratch.near);
-        let mut usable =
+        let mut places = [None; KERBS_MAX];
+        let usable =
             self.scratch.near.iter().filter(|n| road.seconds(n.place.edge, Profile::Van).is_some());
-        let Some(first) = usable.next() else { return [None; 2] };
-        let second = usable.find(|n| {
-            Some(n.place.edge) == road.reverse(first.place.edge)
-                && n.distance_m - first.distance_m <= SAME_STREET_M
-        });
-        [Some(first.place), second.map(|n| n.place)]
+        let (mut nearest, mut others): (Option<&Near>, usize) = (None, 2);
+        for near in usable {
+            let Some(first) = nearest else {
+                (nearest, places[0]) = (Some(near), Some(near.place));
+                continue;
+            };
+            let farther_m = near.distance_m - first.distance_m;
+            if Some(near.place.edge) == road.reverse(first.place.edge) && farther_m <= SAME_STREET_M
+            {
+                places[1] = Some(near.place);
+            } else if farther_m <= OTHER_STREET_M && others < KERBS_MAX {
+                places[others] = Some(near.place);
+                others += 1;
+            }
+        }
+        places
     }
 }
 

@@ -53,6 +53,9 @@ pub(super) struct Visit {
     pub(super) soon: Soon,
 }
 
+/// Places to stand for one door that are kept.
+pub(super) const KERBS_MAX: usize = 4;
+
 /// A drive between two stops.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Leg {
@@ -60,10 +63,18 @@ pub(super) struct Leg {
     pub(super) from: Option<u32>,
     /// Where on the road it ends; `None` off every road.
     pub(super) to: Option<Place>,
-    /// The same in the other direction of the street.
-    pub(super) or_to: Option<Place>,
+    /// Where else one may stand for the door: in the other direction of the street, or in another
+    /// one that is hardly farther from it.
+    pub(super) or_to: [Option<Place>; KERBS_MAX - 1],
     /// What it takes.
     pub(super) drive: Stretch,
+}
+
+impl Leg {
+    /// Where one may stand for the door.
+    pub(super) fn kerbs(&self) -> impl Iterator<Item = Place> + use<> {
+        self.to.into_iter().chain(self.or_to.into_iter().flatten())
+    }
 }
 
 /// What was said about an arrival.

@@ -10,10 +10,13 @@ use ingest::record::BadRecord;
 use ingest::time::Timestamp;
 use prost::Message;
 
-use crate::alert::{Late, LongStop, OffRoute, Offers, Silence, Soon, off_route::Left};
+use crate::alert::off_route::Left;
+use crate::alert::reroute::{Search, Wrong};
+use crate::alert::{Late, LongStop, OffRoute, Offers, Silence, Soon};
 use crate::eta::Ledger;
 use crate::eta::dwell::Visits;
-use crate::eta::travel::{Driving, Slow, Stretch};
+use crate::eta::pace::{SPOTS_MAX, Spot, Spots};
+use crate::eta::travel::{Driving, Stretch};
 use crate::matching::Track;
 use crate::model::StopState;
 use crate::record::input::{route_bytes, route_from_bytes};
@@ -26,7 +29,7 @@ use super::state::{AtStop, Journey, Spent, State};
 use super::way::Way;
 use wire::{
     WireAtStop, WireHalt, WireJourney, WireLeft, WireLeg, WirePlan, WirePoint, WirePrivate,
-    WireSaid, WireSeen, WireSlow, WireSource, WireVisit, WireWay,
+    WireSaid, WireSearch, WireSeen, WireSource, WireSpot, WireVisit, WireWay,
 };
 
 /// Writes the state; nothing for one that is as new.
@@ -49,14 +52,16 @@ pub(super) fn write(state: &State, wake_at: Option<Timestamp>) -> Bytes {
         halt: motion.halt.as_ref().map(halt_to_wire),
         place: state.place.map(place_to_wire),
         driving: driving_to_wire(&state.driving),
-        slow: state.driving.slow.as_ref().map(slow_to_wire),
+        spots: state.driving.spots.0.iter().map(spot_to_wire).collect(),
         visits: vec![state.visits.count, state.visits.log_sum, state.visits.log_square_sum],
         journey: Some(journey_to_wire(&state.journey)),
         long_stop: state.long_stop.raised,
-        off_route: state.off_route.raised,
+        beside: vec![state.off_route.beside.0, state.off_route.beside.1],
+        off_route: u32::from(state.off_route.raised) | u32::from(state.off_route.before) << 1,
         left: state.off_route.left.as_ref().map(left_to_wire),
         offered_us: us(state.offers.last),
         refused: state.offers.refused,
+        searched: state.offers.searched.map(search_to_wire),
         look_us: us(state.look_at),
         track: state.track.to_bytes().into(),
     }
@@ -82,12 +87,24 @@ pub(super) fn read(bytes: &Bytes) -> Result<(State, Option<Timestamp>), BadRecor
         motion: Motion { last: w.last.map(seen), probe: w.probe.map(seen), halt: w.halt.map(halt) },
         track,
         place: w.place.map(place),
-        driving: Driving { slow: w.slow.map(slow), ..driving(&w.driving) },
+        driving: Driving {
+            spots: Spots(w.spots.into_iter().take(SPOTS_MAX).map(spot).collect()),
+            ..driving(&w.driving)
+        },
         visits: visits(&w.visits),
         journey: journey(w.journey.unwrap_or_default())?,
         long_stop: LongStop { raised: w.long_stop },
-        off_route: OffRoute { raised: w.off_route, left: w.left.map(left) },
-        offers: Offers { last: time(w.offered_us), refused: w.refused },
+        off_route: OffRoute {
+            raised: w.off_route & 1 != 0,
+            before: w.off_route & 2 != 0,
+            beside: numbers::<2>(&w.beside).into(),
+            left: w.left.map(left),
+        },
+        offers: Offers {
+            last: time(w.offered_us),
+            refused: w.refused,
+            searched: w.searched.map(search),
+        },
         look_at: time(w.look_us),
     };
     Ok((state, time(w.wake_us)))
@@ -152,7 +169,7 @@ fn visit_to_wire(v: &Visit) -> WireVisit {
         leg: v.leg.map(|l| WireLeg {
             from: l.from,
             to: l.to.map(place_to_wire),
-            or_to: l.or_to.map(place_to_wire),
+            or_to: l.or_to.into_iter().flatten().map(place_to_wire).collect(),
             free_s: l.drive.free_s,
             metres: l.drive.metres,
         }),
@@ -170,10 +187,10 @@ fn visit(w: &WireVisit) -> Result<Visit, BadRecord> {
         state: stop_state(w.state)?,
         arrived: time(w.arrived_us),
         departed: time(w.departed_us),
-        leg: w.leg.map(|l| Leg {
+        leg: w.leg.as_ref().map(|l| Leg {
             from: l.from,
             to: l.to.map(place),
-            or_to: l.or_to.map(place),
+            or_to: std::array::from_fn(|i| l.or_to.get(i).copied().map(place)),
             drive: Stretch { free_s: l.free_s, metres: l.metres },
         }),
         said: w.said.as_ref().map(said).transpose()?,
@@ -260,14 +277,30 @@ fn driving_to_wire(d: &Driving) -> Vec<f64> {
 }
 fn driving(w: &[f64]) -> Driving {
     let [day_s, day_free_s, now_s, now_free_s, lately_s, lately_free_s] = numbers(w);
-    Driving { day_s, day_free_s, now_s, now_free_s, lately_s, lately_free_s, slow: None }
+    let spots = Spots::default();
+    Driving { day_s, day_free_s, now_s, now_free_s, lately_s, lately_free_s, spots }
 }
-fn slow_to_wire(s: &Slow) -> WireSlow {
-    WireSlow { lng: s.middle.lng, lat: s.middle.lat, seconds: s.seconds, free_s: s.free_s }
+fn spot_to_wire(s: &Spot) -> WireSpot {
+    WireSpot {
+        lng: s.middle.lng,
+        lat: s.middle.lat,
+        seconds: s.seconds,
+        free_s: s.free_s,
+        at_us: s.at.micros(),
+    }
 }
-fn slow(w: WireSlow) -> Slow {
+fn spot(w: WireSpot) -> Spot {
     let middle = ingest::units::Position { lng: w.lng, lat: w.lat };
-    Slow { middle, seconds: w.seconds, free_s: w.free_s }
+    let at = Timestamp::from_micros(w.at_us);
+    Spot { middle, seconds: w.seconds, free_s: w.free_s, at }
+}
+fn search_to_wire(s: Search) -> WireSearch {
+    let Wrong { late, open, astray } = s.wrong;
+    WireSearch { at_us: s.at.micros(), late, open, astray }
+}
+fn search(w: WireSearch) -> Search {
+    let wrong = Wrong { late: w.late, open: w.open, astray: w.astray };
+    Search { at: Timestamp::from_micros(w.at_us), wrong }
 }
 fn visits(w: &[f64]) -> Visits {
     let [count, log_sum, log_square_sum] = numbers(w);
@@ -329,6 +362,7 @@ fn journey_to_wire(j: &Journey) -> WireJourney {
         way: j.way.as_ref().map(way_to_wire),
         way_left: j.way_left.as_ref().map(way_to_wire),
         astray: j.astray,
+        kept_s: j.kept_s,
         on_way_us: j.on_way_at.map(Timestamp::micros),
         on_way: j.on_way.map(place_to_wire),
         on_way_left: j.on_way_left.map(place_to_wire),
@@ -360,6 +394,7 @@ fn journey(w: WireJourney) -> Result<Journey, BadRecord> {
         way: w.way.and_then(way),
         way_left: w.way_left.and_then(way),
         astray: w.astray,
+        kept_s: w.kept_s,
         on_way_at: time(w.on_way_us),
         on_way: w.on_way.map(place),
         on_way_left: w.on_way_left.map(place),

@@ -4,6 +4,7 @@ use ingest::record::Pid;
 use ingest::time::Timestamp;
 
 use crate::alert::Offers;
+use crate::alert::reroute::{Search, Wrong};
 use crate::eta::dwell::planned_s;
 use crate::model::output::PROPOSAL_EDGES_MAX;
 use crate::model::{Event, EventKind, Proposal};
@@ -16,8 +17,6 @@ use super::state::Step;
 const STOPS_MAX: usize = 10;
 /// Who is this near to his next stop, seconds, is not sent elsewhere.
 const FROZEN_S: f64 = 90.0;
-/// After a search in vain the next one comes this much later, seconds.
-const VAIN_S: f64 = 120.0;
 
 impl Step<'_> {
     /// Looks for a better way when something is wrong, and takes back what is out of date.
@@ -30,18 +29,28 @@ impl Step<'_> {
             }
             return;
         }
-        let Some(plan) = self.state.plans.active() else { return };
-        let late = plan.open().any(|i| plan.visits[i].late.raised);
-        if !(late || self.state.off_route.raised) || !self.state.offers.may(policy, self.now) {
+        let wrong = self.wrong();
+        if !self.state.offers.may(policy, wrong, self.now) {
             return;
         }
+        self.state.offers.searched = Some(Search { at: self.now, wrong });
         let found = self.better_order(anchor, leaves_s).or_else(|| self.better_path());
-        let pause = if found.is_some() { 0.0 } else { policy.reroute_pause_s - VAIN_S };
-        self.state.offers.last = Some(self.now.plus_seconds(-pause));
         let Some((proposal, cause)) = found else { return };
+        self.state.offers.last = Some(self.now);
         let route = self.active_route();
         let event = Event::new(EventKind::RerouteProposed, self.now);
         self.say.event(Event { route, cause: Some(cause), proposal: Some(proposal), ..event });
+    }
+
+    /// What a better way would be for.
+    fn wrong(&self) -> Wrong {
+        let Some(plan) = self.state.plans.active() else { return Wrong::default() };
+        let (mut late, mut open) = (0, 0);
+        for i in plan.open() {
+            open += 1;
+            late += u32::from(plan.visits[i].late.raised);
+        }
+        Wrong { late, open, astray: self.state.off_route.raised }
     }
 
     /// The way back from a proposal that led nowhere new: the vehicle is on its path again.

@@ -6,6 +6,7 @@ use ingest::units::Position;
 
 use crate::alert::{LongStop, OffRoute, Offers, Silence};
 use crate::eta::dwell::Visits;
+use crate::eta::pace::Field;
 use crate::eta::predict::{Ahead, Arrival};
 use crate::eta::travel::Driving;
 use crate::matching::{self, Observed, Track};
@@ -26,6 +27,7 @@ pub struct Scratch {
     pub(super) observed: Observed,
     pub(super) router: Router,
     pub(super) near: Vec<Near>,
+    pub(super) field: Field,
     pub(super) ahead: Vec<Ahead>,
     pub(super) open: Vec<usize>,
     pub(super) arrivals: Vec<Arrival>,
@@ -68,6 +70,8 @@ pub(super) struct Journey {
     pub(super) way: Option<Way>,
     /// The one it seems to have left, until that is certain.
     pub(super) way_left: Option<Way>,
+    /// How far the vehicle has followed it, seconds at free flow.
+    pub(super) kept_s: f64,
     /// Fixes in a row that are not on the path, and when the vehicle was last on it.
     pub(super) astray: u32,
     pub(super) on_way_at: Option<Timestamp>,

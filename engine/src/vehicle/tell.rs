@@ -3,6 +3,7 @@
 use ingest::time::Timestamp;
 
 use crate::alert::Turn;
+use crate::eta::pace::Local;
 use crate::eta::predict::Arrival;
 use crate::eta::quantile::Z90;
 use crate::eta::travel::Stretch;
@@ -62,20 +63,25 @@ impl Step<'_> {
     ) -> Option<(StopEta, Said)> {
         let (stop, visit) = (&plan.route.stops[i], &plan.visits[i]);
         let seconds = |after: f64| anchor.plus_seconds(after);
-        let median = arrival.map(|a| seconds(a.time.quantile(0.5, 0.0)));
-        let p50_s = median.map(|t| (t.micros() + 500_000).div_euclid(1_000_000));
         let miss = arrival.zip(stop.window).map(|(a, w)| {
             let missed = 1.0 - a.time.below(w.to.seconds_since(anchor));
             (missed * 100.0).round_ties_even() as u8
         });
         let before = visit.said;
-        let moved_s = before.and_then(|b| b.p50_s).zip(p50_s).map_or(0, |(b, p)| p - b);
-        let same = before.is_some_and(|b| {
+        let unchanged = before.is_some_and(|b| {
             b.state == visit.state
-                && b.p50_s.is_some() == p50_s.is_some()
+                && b.p50_s.is_some() == arrival.is_some()
                 && !status_changed(b.miss, miss)
         });
-        if !whole && same && moved_s.abs() <= MOVED_S {
+        let stays = unchanged
+            && before.and_then(|b| b.p50_s).zip(arrival).is_none_or(|(b, a)| stays(a, anchor, b));
+        if !whole && stays {
+            return None;
+        }
+        let median = arrival.map(|a| seconds(a.time.quantile(0.5, 0.0)));
+        let p50_s = median.map(|t| (t.micros() + 500_000).div_euclid(1_000_000));
+        let moved_s = before.and_then(|b| b.p50_s).zip(p50_s).map_or(0, |(b, p)| p - b);
+        if !whole && unchanged && moved_s.abs() <= MOVED_S {
             return None;
         }
         let ledger = arrival.map(|a| self.ledger(anchor, a)).unwrap_or_default();
@@ -132,8 +138,8 @@ impl Step<'_> {
         if visit.state != StopState::Next || visit.soon.told {
             return;
         }
-        let median = anchor.plus_seconds(arrival.time.quantile(0.5, 0.0));
-        if visit.soon.look(&self.world.policy, median.seconds_since(self.now)) {
+        let until = self.now.plus_seconds(self.world.policy.soon_s).seconds_since(anchor);
+        if visit.soon.look(arrival.time.below(until) >= 0.5) {
             self.stop_event(i, Event::new(EventKind::ArrivingSoon, self.now));
         }
     }
@@ -144,7 +150,7 @@ impl Step<'_> {
         let Some(window) = plan.route.stops[i].window else { return };
         let closes_s = window.to.seconds_since(anchor);
         let miss = 1.0 - arrival.time.below(closes_s);
-        match plan.visits[i].late.look(&self.world.policy, miss, now) {
+        match plan.visits[i].late.look(&self.world.policy, (miss, closes_s), now) {
             Some(Turn::Raise) => {
                 let expected = arrival.time.excess(closes_s) / miss.max(1e-6);
                 let event = Event {
@@ -184,7 +190,7 @@ impl Step<'_> {
         };
         let spent = &journey.spent;
         let far = Stretch { free_s: 600.0, metres: 5000.0 };
-        let ahead = self.state.driving.extra_s(&self.world.model, 0.0, far, 0.0);
+        let ahead = self.state.driving.extra_s(&self.world.model, 0.0, far, Local::default());
         causes.push((spent.driven - spent.driven_free * usual + ahead.max(0.0), slow));
         causes.push((spent.dwell, "visits take longer than planned".to_owned()));
         let idle = format!("stood {} min without a stop", minutes(spent.idle));
@@ -215,6 +221,13 @@ impl Step<'_> {
             None => {}
         }
     }
+}
+
+/// Whether the median is still where it was said to be, without finding it.
+fn stays(arrival: &Arrival, anchor: Timestamp, said_p50_s: i64) -> bool {
+    let said = Timestamp::from_seconds(said_p50_s).seconds_since(anchor);
+    let margin = MOVED_S as f64 + 0.5;
+    arrival.time.below(said - margin) <= 0.5 && arrival.time.below(said + margin) >= 0.5
 }
 
 /// Whether a probability (hundredths) is clearly in another class than before.

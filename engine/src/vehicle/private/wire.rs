@@ -31,7 +31,7 @@ pub(super) struct WireSource {
     pub(super) better_us: Option<i64>,
 }
 
-#[derive(Clone, Copy, PartialEq, Message)]
+#[derive(Clone, PartialEq, Message)]
 pub(super) struct WireLeg {
     #[prost(uint32, optional, tag = "1")]
     pub(super) from: Option<u32>,
@@ -41,8 +41,8 @@ pub(super) struct WireLeg {
     pub(super) free_s: f64,
     #[prost(double, tag = "4")]
     pub(super) metres: f64,
-    #[prost(message, optional, tag = "5")]
-    pub(super) or_to: Option<WirePoint>,
+    #[prost(message, repeated, tag = "5")]
+    pub(super) or_to: Vec<WirePoint>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -90,7 +90,7 @@ pub(super) struct WirePlan {
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
-pub(super) struct WireSlow {
+pub(super) struct WireSpot {
     #[prost(double, tag = "1")]
     pub(super) lng: f64,
     #[prost(double, tag = "2")]
@@ -99,6 +99,20 @@ pub(super) struct WireSlow {
     pub(super) seconds: f64,
     #[prost(double, tag = "4")]
     pub(super) free_s: f64,
+    #[prost(sfixed64, tag = "5")]
+    pub(super) at_us: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct WireSearch {
+    #[prost(sfixed64, tag = "1")]
+    pub(super) at_us: i64,
+    #[prost(uint32, tag = "2")]
+    pub(super) late: u32,
+    #[prost(uint32, tag = "3")]
+    pub(super) open: u32,
+    #[prost(bool, tag = "4")]
+    pub(super) astray: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -193,6 +207,8 @@ pub(super) struct WireJourney {
     pub(super) on_way_left: Option<WirePoint>,
     #[prost(message, optional, tag = "18")]
     pub(super) way_left: Option<WireWay>,
+    #[prost(double, tag = "19")]
+    pub(super) kept_s: f64,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -245,8 +261,9 @@ pub(super) struct WirePrivate {
     pub(super) journey: Option<WireJourney>,
     #[prost(bool, tag = "15")]
     pub(super) long_stop: bool,
-    #[prost(bool, tag = "16")]
-    pub(super) off_route: bool,
+    /// 1: said; 2: said before.
+    #[prost(uint32, tag = "16")]
+    pub(super) off_route: u32,
     #[prost(message, optional, tag = "17")]
     pub(super) left: Option<WireLeft>,
     #[prost(sfixed64, optional, tag = "18")]
@@ -257,6 +274,10 @@ pub(super) struct WirePrivate {
     pub(super) look_us: Option<i64>,
     #[prost(bytes = "bytes", tag = "21")]
     pub(super) track: Bytes,
-    #[prost(message, optional, tag = "22")]
-    pub(super) slow: Option<WireSlow>,
+    #[prost(message, repeated, tag = "22")]
+    pub(super) spots: Vec<WireSpot>,
+    #[prost(message, optional, tag = "23")]
+    pub(super) searched: Option<WireSearch>,
+    #[prost(double, repeated, tag = "24")]
+    pub(super) beside: Vec<f64>,
 }

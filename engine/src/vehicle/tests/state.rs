@@ -67,5 +67,5 @@ fn another_schema_is_refused() {
     assert!((1..20_000).contains(&private.len()), "{} bytes", private.len());
     let view = van.vehicle.view().clone();
     let error = Vehicle::restore(key, view, SCHEMA + 1, &private).unwrap_err();
-    assert!(error.to_string().contains("schema `2`, expected `1`"), "{error}");
+    assert!(error.to_string().contains("schema `3`, expected `2`"), "{error}");
 }
