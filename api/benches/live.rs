@@ -53,6 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         open: Some(tenant.clone()),
         road: None,
         secure: false,
+        messages: api::message::Settings::default(),
         metrics: Metrics::default(),
     };
     let api = serving.block_on(Api::start(settings, Arc::clone(&log) as _, Arc::clone(&clock)))?;

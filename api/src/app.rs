@@ -1,7 +1,7 @@
 //! What every handler shares.
 
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -9,13 +9,14 @@ use engine::road::Road;
 use ingest::id::TenantId;
 use ingest::log::{Clock, Log};
 use ingest::time::Timestamp;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::assets::Assets;
 use crate::attempts::Attempts;
 use crate::auth::cookie_name;
 use crate::history::History;
 use crate::live::Live;
+use crate::message;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::idempotency::Scope;
@@ -54,14 +55,22 @@ pub(crate) struct App {
     pub(crate) writes: Arc<Semaphore>,
     /// Idempotency keys whose first request is not answered yet; at most [`WRITES_MAX`].
     pub(crate) answering: Mutex<HashSet<Scope>>,
-    /// Failed logins.
-    pub(crate) logins: Attempts,
-    /// Wrong tokens of customers' links.
-    pub(crate) guesses: Attempts,
+    /// How messages are sent.
+    pub(crate) messages: message::Settings,
+    /// Called when there is something to send.
+    pub(crate) outbox: Notify,
+    /// Failed logins by address.
+    pub(crate) logins: Attempts<IpAddr>,
+    /// Wrong tokens of customers' links, by address.
+    pub(crate) guesses: Attempts<IpAddr>,
     /// What customers said, by address.
-    pub(crate) said: Attempts,
+    pub(crate) said: Attempts<IpAddr>,
     /// Open streams by id of their customer's link.
     pub(crate) watching: Mutex<HashMap<String, usize>>,
+    /// Failed logins by account.
+    pub(crate) accounts: Attempts<[u8; 32]>,
+    /// Passwords that are checked at a time.
+    pub(crate) hashes: Semaphore,
     /// Turns true when the api stops: streams end.
     pub(crate) closing: watch::Sender<bool>,
     pub(crate) streams: AtomicUsize,

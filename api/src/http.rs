@@ -26,9 +26,12 @@ pub(crate) mod deliveries;
 pub(crate) mod devices;
 pub(crate) mod events;
 pub(crate) mod exceptions;
+pub(crate) mod farewell;
 pub(crate) mod keys;
 pub(crate) mod line;
 pub(crate) mod links;
+pub(crate) mod messages;
+pub(crate) mod people;
 pub(crate) mod plan;
 pub(crate) mod positions;
 pub(crate) mod reroutes;
@@ -36,8 +39,10 @@ pub(crate) mod routes;
 pub(crate) mod session;
 pub(crate) mod stops;
 pub(crate) mod stream;
+pub(crate) mod templates;
 pub(crate) mod track;
 pub(crate) mod vehicles;
+pub(crate) mod webhooks;
 
 /// Resources on a page unless asked otherwise.
 const PAGE: usize = 100;
@@ -76,6 +81,22 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(line::get))
         .routes(routes!(keys::list, keys::post))
         .routes(routes!(keys::delete))
+        .routes(routes!(webhooks::post, webhooks::list))
+        .routes(routes!(webhooks::put, webhooks::get, webhooks::delete))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::replay))
+        .routes(routes!(messages::list))
+        .routes(routes!(templates::rules, templates::put_rules))
+        .routes(routes!(templates::list))
+        .routes(routes!(templates::put, templates::delete))
+        .routes(routes!(people::post, people::list))
+        .routes(routes!(people::set_password))
+        .routes(routes!(people::begin_totp, people::confirm_totp, people::end_totp))
+        .routes(routes!(people::put, people::delete))
+        .routes(routes!(people::welcome))
+        .routes(routes!(people::audit))
         .routes(routes!(tiles::map))
         .routes(routes!(session::get, session::post, session::delete))
 }
@@ -87,7 +108,9 @@ fn operations() -> OpenApiRouter<Shared> {
     customer::get,
     customer::stream,
     customer::instructions,
-    customer::feedback
+    customer::feedback,
+    farewell::get,
+    farewell::post
 ))]
 struct Outside;
 
@@ -148,6 +171,7 @@ pub(crate) fn router(app: &Shared) -> Router {
         .route("/t/{token}/stream", axum::routing::get(customer::stream))
         .route("/t/{token}/instructions", axum::routing::post(customer::instructions))
         .route("/t/{token}/feedback", axum::routing::post(customer::feedback))
+        .route("/o/{token}", axum::routing::get(farewell::get).post(farewell::post))
         .route("/app", axum::routing::get(assets::place))
         .route("/app/", axum::routing::get(assets::index))
         .route("/app/{*path}", axum::routing::get(assets::file))

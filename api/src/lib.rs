@@ -3,7 +3,7 @@
 //! A request goes through [`http`] (one file a resource) with its caller ([`auth`], [`open`]),
 //! reads from [`live`] (the newest), [`history`] (the past) or [`store`] (what people said), and
 //! what it changes goes through [`mod@write`] to the log. [`view`] holds the JSON, [`problem`] what
-//! went wrong. `assets` is the app that browsers load, `tiles` its map. [`serve`] starts and stops it all; [`ops`] is the side door for operators.
+//! went wrong. [`message`] tells programs and customers. `assets` is the app that browsers load, `tiles` its map. [`serve`] starts and stops it all; [`ops`] is the side door for operators.
 
 mod app;
 mod assets;
@@ -15,15 +15,18 @@ mod customer;
 pub mod history;
 pub mod http;
 pub mod live;
+pub mod message;
 pub mod metrics;
 mod open;
 pub mod ops;
 mod page;
+mod password;
 pub mod policy;
 pub mod problem;
 mod serve;
 pub mod store;
 mod tiles;
+mod totp;
 pub mod view;
 mod way;
 pub mod write;

@@ -14,6 +14,14 @@ const STREAMS: &str = "milepost_api_streams";
 const RESETS: &str = "milepost_api_stream_resets";
 const REFUSED: &str = "milepost_api_unauthorized_requests";
 const UNAVAILABLE: &str = "milepost_api_unavailable_writes";
+const MESSAGES_TAKEN: &str = "milepost_api_messages_taken";
+const MESSAGES_KNOWN: &str = "milepost_api_messages_told_before";
+const MESSAGES_OLD: &str = "milepost_api_messages_too_old_events";
+const MESSAGES_DROPPED: &str = "milepost_api_messages_dropped";
+const MESSAGES_SENT: &str = "milepost_api_messages_sent";
+const MESSAGES_RETRIED: &str = "milepost_api_messages_retried";
+const MESSAGES_DEAD: &str = "milepost_api_messages_dead";
+const MESSAGES_KEPT: &str = "milepost_api_messages_kept";
 
 /// Counters and histograms; clones count together.
 #[derive(Debug, Clone)]
@@ -36,6 +44,22 @@ pub struct Metrics {
     pub refused: Counter,
     /// Writes that were answered 503.
     pub unavailable: Counter,
+    /// Messages written to the outbox.
+    pub messages_taken: Counter,
+    /// Messages not written since their condition was told before.
+    pub messages_known: Counter,
+    /// Events that told nobody since they were older than ten minutes.
+    pub messages_old: Counter,
+    /// Messages that no longer mattered once they could be sent, or nobody wants.
+    pub messages_dropped: Counter,
+    /// Messages that arrived.
+    pub messages_sent: Counter,
+    /// Tries that failed and are made again.
+    pub messages_retried: Counter,
+    /// Messages given up, or not wanted by their receiver.
+    pub messages_dead: Counter,
+    /// Messages kept since nothing could send them.
+    pub messages_kept: Counter,
 }
 
 impl Default for Metrics {
@@ -51,6 +75,14 @@ impl Default for Metrics {
             resets: Counter::default(),
             refused: Counter::default(),
             unavailable: Counter::default(),
+            messages_taken: Counter::default(),
+            messages_known: Counter::default(),
+            messages_old: Counter::default(),
+            messages_dropped: Counter::default(),
+            messages_sent: Counter::default(),
+            messages_retried: Counter::default(),
+            messages_dead: Counter::default(),
+            messages_kept: Counter::default(),
         }
     }
 }
@@ -68,5 +100,17 @@ impl Metrics {
         registry.register(RESETS, "Streams told reset", self.resets.clone());
         registry.register(REFUSED, "Requests without a valid key", self.refused.clone());
         registry.register(UNAVAILABLE, "Writes answered 503", self.unavailable.clone());
+        for (name, help, count) in [
+            (MESSAGES_TAKEN, "Messages in the outbox", &self.messages_taken),
+            (MESSAGES_KNOWN, "Messages told before", &self.messages_known),
+            (MESSAGES_OLD, "Events too old to tell", &self.messages_old),
+            (MESSAGES_DROPPED, "Messages that no longer mattered", &self.messages_dropped),
+            (MESSAGES_SENT, "Messages that arrived", &self.messages_sent),
+            (MESSAGES_RETRIED, "Tries to be made again", &self.messages_retried),
+            (MESSAGES_DEAD, "Messages given up", &self.messages_dead),
+            (MESSAGES_KEPT, "Messages nothing could send", &self.messages_kept),
+        ] {
+            registry.register(name, help, count.clone());
+        }
     }
 }

@@ -34,7 +34,8 @@ fn check(app: &Shared, request: &Request) -> Result<(), Problem> {
     }
     // What a customer's page sends needs its token, which no foreign page knows; and since it
     // tells nobody where it is, its plain forms come with `Origin: null`.
-    let by_token = request.uri().path().starts_with("/t/");
+    let path = request.uri().path();
+    let by_token = path.starts_with("/t/") || path.starts_with("/o/");
     if let Some(origin) = headers.get(header::ORIGIN).filter(|_| !by_token)
         && !origin_matches(headers)
     {

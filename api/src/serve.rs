@@ -12,7 +12,7 @@ use ingest::id::TenantId;
 use ingest::log::{Clock, Log, LogError};
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use crate::app::{App, Shared, WRITES_MAX};
 use crate::assets::Assets;
@@ -23,9 +23,13 @@ use crate::history::History;
 use crate::history::fill::{Fill, TooLate};
 use crate::http::{router, session, stops};
 use crate::live::{Live, tail};
+use crate::message::mail::{BadMail, Mail};
+use crate::message::outbox::Outbox;
+use crate::message::{self, sender};
 use crate::metrics::Metrics;
+use crate::password;
 use crate::store::keys::{self, Role};
-use crate::store::{Store, StoreError, idempotency, lock, pending};
+use crate::store::{Store, StoreError, audit, idempotency, lock, pending};
 use crate::tiles::Tiles;
 use crate::way::Ways;
 use crate::write::carry;
@@ -52,6 +56,8 @@ pub struct Settings {
     pub road: Option<Arc<Road>>,
     /// Browsers reach it over TLS, by a proxy: cookies are `Secure`.
     pub secure: bool,
+    /// How messages are sent.
+    pub messages: message::Settings,
     /// What it counts with.
     pub metrics: Metrics,
 }
@@ -70,6 +76,9 @@ pub enum StartError {
     /// Open mode has no keys, so it stays on this machine.
     #[error("open mode listens on `{0}`, expected a loopback address such as 127.0.0.1")]
     OpenElsewhere(SocketAddr),
+    /// Mail cannot be sent as configured.
+    #[error(transparent)]
+    Mail(#[from] BadMail),
     /// The operations store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -103,56 +112,50 @@ impl Api {
         if settings.open.is_some() && !address.ip().is_loopback() {
             return Err(StartError::OpenElsewhere(address));
         }
+        let mail = Mail::new(&settings.messages.mail)?;
         let store = Store::open(&settings.data)?;
         let history = Arc::new(History::open(&settings.data)?);
         let listen = |source| StartError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let first_key = first_key(&store, &settings, &clock).await?;
         let (live, stop) = (load(&log).await?, Arc::new(AtomicBool::new(false)));
+        let address = listener.local_addr().map_err(listen)?;
+        let mut messages = settings.messages;
+        if settings.open.is_some() {
+            // Nobody else can reach it, but whoever tries it out can.
+            messages.mail.page.get_or_insert(format!("http://{address}"));
+        }
         let app: Shared = Arc::new(App {
             store,
-            live: Arc::clone(&live),
-            history: Arc::clone(&history),
-            log: Arc::clone(&log),
-            clock: Arc::clone(&clock),
+            live,
+            history,
+            log,
+            clock,
             tiles: settings.road.clone().map(|road| Arc::new(Tiles::new(road))),
             ways: settings.road.clone().map(|road| Arc::new(Ways::new(road))),
             assets: Assets::built(),
             road: settings.road,
-            metrics: settings.metrics.clone(),
+            metrics: settings.metrics,
             open: settings.open,
-            address: listener.local_addr().map_err(listen)?,
+            address,
             secure: settings.secure,
             writes: Arc::new(Semaphore::new(WRITES_MAX)),
             answering: Mutex::default(),
+            messages,
+            outbox: Notify::new(),
             logins: Attempts::new(session::FAILED_MAX),
             guesses: Attempts::new(customer::GUESSES_MAX),
             said: Attempts::new(customer::SAID_MAX),
             watching: Mutex::default(),
+            accounts: Attempts::new(session::ACCOUNT_FAILED_MAX),
+            hashes: Semaphore::new(password::HASHES_MAX),
             closing: watch::Sender::new(false),
             streams: AtomicUsize::new(0),
             appends: Default::default(),
         });
         let (too_late, told) = mpsc::channel(TOO_LATE_WAITING_MAX);
-        let (metrics, end) = (settings.metrics, Arc::clone(&stop));
-        let fill = Fill {
-            log: Arc::clone(&log),
-            history,
-            clock: Arc::clone(&clock),
-            metrics: metrics.clone(),
-            stop: Arc::clone(&stop),
-            too_late,
-        };
-        let tail = tail::Tail { log, live, clock, metrics, stop: end };
-        let thread = |name: &str, run: Box<dyn FnOnce() + Send>| {
-            let builder = std::thread::Builder::new().name(name.to_owned());
-            builder.spawn(run).map_err(StartError::Thread)
-        };
-        let threads = vec![
-            thread("api-live", Box::new(move || tail.run()))?,
-            thread("api-history", Box::new(move || fill.run()))?,
-        ];
-        let server = tokio::spawn(serve(listener, Arc::clone(&app), told));
+        let threads = threads(&app, &stop, too_late)?;
+        let server = tokio::spawn(serve(listener, Arc::clone(&app), told, mail));
         Ok(Self { app, first_key, stop, threads, server })
     }
 
@@ -211,6 +214,40 @@ impl Api {
     }
 }
 
+/// The threads that follow `outputs`.
+fn threads(
+    app: &Shared,
+    stop: &Arc<AtomicBool>,
+    too_late: mpsc::Sender<TooLate>,
+) -> Result<Vec<JoinHandle<()>>, StartError> {
+    let fill = Fill {
+        log: Arc::clone(&app.log),
+        history: Arc::clone(&app.history),
+        clock: Arc::clone(&app.clock),
+        metrics: app.metrics.clone(),
+        stop: Arc::clone(stop),
+        too_late,
+    };
+    let tail = tail::Tail {
+        log: Arc::clone(&app.log),
+        live: Arc::clone(&app.live),
+        clock: Arc::clone(&app.clock),
+        metrics: app.metrics.clone(),
+        stop: Arc::clone(stop),
+    };
+    let runtime = tokio::runtime::Handle::current();
+    let outbox = Outbox { app: Arc::clone(app), stop: Arc::clone(stop), runtime };
+    let thread = |name: &str, run: Box<dyn FnOnce() + Send>| {
+        let builder = std::thread::Builder::new().name(name.to_owned());
+        builder.spawn(run).map_err(StartError::Thread)
+    };
+    Ok(vec![
+        thread("api-live", Box::new(move || tail.run()))?,
+        thread("api-history", Box::new(move || fill.run()))?,
+        thread("api-messages", Box::new(move || outbox.run()))?,
+    ])
+}
+
 /// The views of `states`, and where to follow `outputs` from.
 async fn load(log: &Arc<dyn Log>) -> Result<Arc<Live>, StartError> {
     let log = Arc::clone(log);
@@ -243,9 +280,15 @@ async fn first_key(
 }
 
 /// Takes up what was cut off, then answers requests until told to stop.
-async fn serve(listener: TcpListener, app: Shared, told: mpsc::Receiver<TooLate>) {
+async fn serve(
+    listener: TcpListener,
+    app: Shared,
+    told: mpsc::Receiver<TooLate>,
+    mail: Option<Mail>,
+) {
     take_up(&app).await;
     let chores = tokio::spawn(chores(Arc::clone(&app), told));
+    let sender = tokio::spawn(sender::run(Arc::clone(&app), mail));
     let service = router(&app).into_make_service_with_connect_info::<Peer>();
     let mut closing = app.closing.subscribe();
     let closed = async move {
@@ -259,6 +302,9 @@ async fn serve(listener: TcpListener, app: Shared, told: mpsc::Receiver<TooLate>
     }
     if chores.await.is_err() {
         tracing::error!("the chores of the api panicked");
+    }
+    if sender.await.is_err() {
+        tracing::error!("the sender of messages panicked");
     }
 }
 
@@ -275,6 +321,11 @@ async fn chores(app: Shared, mut told: mpsc::Receiver<TooLate>) {
             _ = trim.tick() => {
                 if let Err(error) = app.store.write(idempotency::trim).await {
                     tracing::warn!(%error, "old answers stay");
+                }
+                let now = app.now();
+                if let Err(error) = app.store.write_again(move |c| audit::prune(c, now)).await {
+                    let error: StoreError = error;
+                    tracing::warn!(%error, "the oldest of the audit stays");
                 }
             }
             // An error means that the sender is gone, which is closed too.

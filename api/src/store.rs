@@ -15,17 +15,22 @@ use rusqlite::Connection;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+pub mod addresses;
+pub mod audit;
 pub mod care;
 pub mod devices;
 pub mod idempotency;
 pub mod keys;
 pub mod links;
+pub mod outbox;
 pub mod pending;
+pub mod people;
 pub mod routes;
 pub mod said;
 mod schema;
 pub mod sessions;
 pub mod vehicles;
+pub mod webhooks;
 
 /// Name of the file under the data directory.
 pub const FILE: &str = "ops.sqlite";

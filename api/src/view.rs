@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::live::Seen;
 use crate::store::devices::DeviceRow;
-use crate::store::routes::{RouteRow, StopRow};
+use crate::store::routes::{ContactRow, RouteRow, StopRow};
 use crate::store::vehicles::VehicleRow;
 
 /// A device as it is put.
@@ -340,6 +340,36 @@ pub struct StopIn {
     /// For people; stays here, never on the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// How the customer is told; stays here, never on the log. Absent: as before, for the same
+    /// order; `{}`: not at all. Shown with the delivery, to dispatchers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<ContactJson>,
+}
+
+/// How a customer is told.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContactJson {
+    /// Mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Phone number, 5 to 20 digits with `+`, spaces, `-`, `.`, `(`, `)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// Tag of the language, such as `pt-BR`; English where it is none of `en`, `de`, `es`, `pt`,
+    /// `fr`, `ar`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// How they are greeted; absent: by the stop's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl From<&ContactRow> for ContactJson {
+    fn from(row: &ContactRow) -> Self {
+        let ContactRow { email, phone, language, name } = row.clone();
+        Self { email, phone, language, name }
+    }
 }
 
 /// Three quantiles of an arrival.
@@ -416,6 +446,7 @@ pub(crate) fn stop_in(stop: &StopRow) -> StopIn {
         window: stop.window.map(window_json),
         service_s: Some(stop.service_s),
         name: stop.name.clone(),
+        contact: None,
     }
 }
 

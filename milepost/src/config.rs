@@ -28,6 +28,10 @@ pub struct Config {
     pub engine: Engine,
     /// The HTTP API.
     pub api: Api,
+    /// Programs that are told.
+    pub webhooks: Webhooks,
+    /// Mail to customers.
+    pub mail: Mail,
     /// Health and metrics.
     pub ops: Ops,
     /// Thresholds of the rules.
@@ -114,6 +118,26 @@ impl Default for Api {
     }
 }
 
+/// `[webhooks]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Webhooks {
+    /// May go to loopback and private addresses.
+    pub allow_private: bool,
+}
+
+/// `[mail]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mail {
+    /// `smtp://HOST:PORT` or `smtps://USER:PASSWORD@HOST`.
+    pub smtp: String,
+    /// The sender's address.
+    pub from: String,
+    /// Where customers reach the api.
+    pub page: String,
+}
+
 /// `[ops]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -145,6 +169,13 @@ pub const KEYS: &[(&str, &str)] = &[
     ("engine.accept_loss", "Go on although inputs never stepped are gone by retention."),
     ("api.listen", "Where the HTTP API listens."),
     ("api.secure", "Browsers reach it over TLS, by a proxy: cookies are Secure."),
+    ("webhooks.allow_private", "Webhooks may go to loopback and private addresses; never in demo."),
+    (
+        "mail.smtp",
+        "Server that sends mail: smtp://HOST:PORT or smtps://USER:PASSWORD@HOST; empty: none.",
+    ),
+    ("mail.from", "Address that mail comes from, such as Milepost <post@example.org>."),
+    ("mail.page", "Where customers reach the api, for links in mail: https://HOST; empty: none."),
     ("ops.listen", "Where /livez, /readyz and /metrics listen."),
     ("policy.late_raise", "Raise predicted late from this probability on."),
     ("policy.late_clear", "Clear it at this probability and below."),
@@ -221,6 +252,15 @@ impl Config {
             Network::parse(range)?;
         }
         Ok(())
+    }
+
+    /// How messages are sent.
+    pub fn messages(&self) -> api::message::Settings {
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let Mail { smtp, from, page } = &self.mail;
+        let mail =
+            api::message::MailSettings { smtp: given(smtp), from: from.clone(), page: given(page) };
+        api::message::Settings { allow_private: self.webhooks.allow_private, mail }
     }
 
     /// The door's bounds.

@@ -253,6 +253,7 @@ async fn start_api(
         open: answers.open.clone(),
         road,
         secure: config.api.secure,
+        messages: config.messages(),
         metrics,
     };
     Ok(Api::start(settings, Arc::clone(log), clock::wall()).await?)

@@ -96,6 +96,7 @@ async fn a_traced_fix_passes() {
         open: Some(tenant()),
         road: None,
         secure: false,
+        messages: api::message::Settings::default(),
         metrics: api::Metrics::default(),
     };
     let api = Api::start(settings, Arc::clone(&log), Arc::clone(&clock)).await.unwrap();

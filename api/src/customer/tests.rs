@@ -17,7 +17,7 @@ use super::*;
 use crate::history::PastEta;
 use crate::live::Seen;
 use crate::policy::{Condition, Policy, Stage, When, Word};
-use crate::store::routes::{PlaceRow, RouteBody, RouteRow, StopRow};
+use crate::store::routes::{ContactRow, PlaceRow, RouteBody, RouteRow, StopRow};
 use crate::store::said::Said;
 use crate::store::vehicles::VehicleBody;
 use ingest::id::OrderId;
@@ -187,6 +187,7 @@ fn case(seed: u64) -> Case {
             window: dice.often(80).then_some((START * 1_000_000, (START + 3_600) * 1_000_000)),
             service_s: 120.0,
             name: Some(word("n")),
+            contact: Some(ContactRow { email: Some(word("e")), ..ContactRow::default() }),
         }
     };
     let rows: Vec<StopRow> = (0..stops).map(|n| stop(dice, n)).collect();

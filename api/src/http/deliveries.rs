@@ -18,9 +18,10 @@ use crate::auth::Anybody;
 use crate::history::PastEta;
 use crate::live::Seen;
 use crate::problem::{Failures, Problem};
+use crate::store::keys::Role;
 use crate::store::routes::{self, RouteRow};
 use crate::store::said::{self, Said};
-use crate::view::{EtaJson, WindowJson, eta_json, window_json};
+use crate::view::{ContactJson, EtaJson, WindowJson, eta_json, window_json};
 
 /// One order's visit.
 #[derive(Debug, Serialize, ToSchema)]
@@ -47,6 +48,9 @@ pub(crate) struct DeliveryOut {
     /// Probability that service starts after the window closes.
     #[serde(skip_serializing_if = "Option::is_none")]
     late_probability: Option<f64>,
+    /// How the customer is told; shown to admins and dispatchers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact: Option<ContactJson>,
     /// When the vehicle arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     arrived_at: Option<String>,
@@ -157,7 +161,7 @@ pub(crate) async fn get(
     })?;
     let found = chosen(&app, &who.tenant, rows);
     let (row, seen) = found.ok_or_else(|| Problem::unknown("order", &id))?;
-    let (history, tenant, wanted) = (Arc::clone(&app.history), who.tenant, order.clone());
+    let (history, tenant, wanted) = (Arc::clone(&app.history), who.tenant.clone(), order.clone());
     let past = tokio::task::spawn_blocking(move || history.etas(&tenant, &wanted));
     let past = past.await.map_err(|_bad| Problem::unavailable("cut off".to_owned()))??;
     let as_of = app.live.as_of().to_string();
@@ -166,6 +170,7 @@ pub(crate) async fn get(
     let out = delivery(&order, &row, seen.as_ref(), &past, as_of);
     let mut out = out.ok_or_else(|| Problem::unknown("order", &id))?;
     (out.instructions, out.feedback) = heard_of(said);
+    out.contact = out.contact.filter(|_| matches!(who.role, Role::Admin | Role::Dispatcher));
     let seq = seen.map_or(0, |seen| seen.view.seq);
     let etag = format!("W/\"{}-{seq}-{heard}\"", row.version);
     let same = headers.get("if-none-match").and_then(|v| v.to_str().ok()) == Some(&etag);
@@ -228,6 +233,7 @@ fn delivery(
         promise: plan.window.map(window_json),
         eta: view.and_then(eta_json),
         late_probability: view.and_then(|view| view.eta.miss),
+        contact: plan.contact.as_ref().map(ContactJson::from),
         arrived_at: view.and_then(|view| view.arrived_at).map(|t| t.to_string()),
         departed_at: view.and_then(|view| view.departed_at).map(|t| t.to_string()),
         instructions: None,

@@ -13,10 +13,11 @@ use ingest::time::Timestamp;
 use ingest::units::Position;
 
 use super::vehicles::time_zone_name;
+use crate::message::mail::is_address;
 use crate::problem::Problem;
 use crate::store::StoreError;
-use crate::store::routes::{PlaceRow, RouteBody, RouteRow, StopRow};
-use crate::view::{PlaceJson, RouteIn, StopIn, WindowJson};
+use crate::store::routes::{ContactRow, PlaceRow, RouteBody, RouteRow, StopRow};
+use crate::view::{ContactJson, PlaceJson, RouteIn, StopIn, WindowJson};
 
 /// Planned service where none is given, seconds.
 const SERVICE_S: f64 = 120.0;
@@ -81,7 +82,44 @@ fn stop_row(n: usize, stop: &StopIn) -> Result<StopRow, Problem> {
         window: window.transpose()?,
         service_s,
         name: stop.name.clone(),
+        contact: stop.contact.as_ref().map(|contact| contact_row(n, contact)).transpose()?,
     })
+}
+
+fn contact_row(n: usize, contact: &ContactJson) -> Result<ContactRow, Problem> {
+    let check =
+        |name: &str, value: &Option<String>, good: &dyn Fn(&str) -> bool, expected: &str| {
+            match value {
+                Some(value) if !good(value) => {
+                    Err(Problem::value(&format!("stops[{n}].contact.{name}"), value, expected))
+                }
+                _ => Ok(()),
+            }
+        };
+    check("email", &contact.email, &is_address, "the address of a mailbox")?;
+    let phone = |text: &str| {
+        let digits = text.chars().filter(char::is_ascii_digit).count();
+        let plain = |c: char| c.is_ascii_digit() || "+ -.()".contains(c);
+        (5..=20).contains(&digits) && text.len() <= 40 && text.chars().all(plain)
+    };
+    check("phone", &contact.phone, &phone, "5 to 20 digits with `+`, spaces, `-`, `.`, `(`, `)`")?;
+    let tag = |text: &str| {
+        (2..=35).contains(&text.len())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    };
+    check("language", &contact.language, &tag, "a language's tag, such as pt-BR")?;
+    let name = |text: &str| text.chars().count() <= NAME_MAX;
+    check("name", &contact.name, &name, "at most 200 characters")?;
+    let ContactJson { email, phone, language, name } = contact.clone();
+    Ok(ContactRow { email, phone, language, name })
+}
+
+/// Customers of a plan that does not say how they are told are told as before.
+pub(crate) fn keep_contacts(body: &mut RouteBody, before: &RouteBody) {
+    for stop in body.stops.iter_mut().filter(|stop| stop.contact.is_none()) {
+        let same = before.stops.iter().find(|old| old.order == stop.order);
+        stop.contact = same.and_then(|old| old.contact.clone());
+    }
 }
 
 fn place(field: &str, place: PlaceJson) -> Result<PlaceRow, Problem> {

@@ -67,13 +67,16 @@ pub(crate) async fn put(
 fn changed(
     c: &Connection,
     (tenant, route): (&TenantId, &RouteId),
-    (vehicle, body): (VehicleId, RouteBody),
+    (vehicle, mut body): (VehicleId, RouteBody),
     (by, at): (&str, Timestamp),
     headers: &HeaderMap,
 ) -> Result<(RouteRow, Option<Pending>), Problem> {
     let found = routes::find(c, tenant, route)?;
     let current = found.as_ref().map(|(row, _)| row).filter(|row| row.version > 0);
     precondition(headers, current.map(|row| row.version))?;
+    if let Some(before) = current {
+        plan::keep_contacts(&mut body, &before.body);
+    }
     if vehicles::find(c, tenant, &vehicle)?.is_none() {
         let expected = "a vehicle that was put before";
         return Err(Problem::value("vehicle", vehicle.as_str(), expected));

@@ -21,7 +21,12 @@ mod customers;
 mod desk;
 mod flow;
 mod load;
+mod mail;
+mod mailbox;
 mod map;
+mod messages;
+mod people;
+mod receiver;
 mod resources;
 mod streams;
 
@@ -36,6 +41,9 @@ struct World {
     key: String,
     open: Option<TenantId>,
     road: Option<Arc<Road>>,
+    messages: crate::message::Settings,
+    /// Seconds that the clock is ahead of where it would be.
+    ahead: Arc<std::sync::atomic::AtomicI64>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -59,8 +67,17 @@ impl World {
             .enable_all()
             .build()
             .unwrap();
-        let mut world =
-            Self { api: None, log, data, key: String::new(), open, road: None, runtime };
+        let mut world = Self {
+            api: None,
+            log,
+            data,
+            key: String::new(),
+            open,
+            road: None,
+            runtime,
+            messages: crate::message::Settings::default(),
+            ahead: Arc::default(),
+        };
         world.start();
         world.key = world.key_of("acme", Role::Admin);
         world
@@ -77,13 +94,23 @@ impl World {
             open: self.open.clone(),
             road: self.road.clone(),
             secure: false,
+            messages: self.messages.clone(),
             metrics: Metrics::default(),
         };
-        let api = self.runtime.block_on(Api::start(settings, log, clock())).unwrap();
+        let api = self.runtime.block_on(Api::start(settings, log, self.clock())).unwrap();
         while api.ready().is_err() {
             std::thread::sleep(Duration::from_millis(5));
         }
         self.api = Some(api);
+    }
+
+    /// The time of day, which a test may put forward.
+    fn clock(&self) -> Clock {
+        let (clock, ahead) = (clock(), Arc::clone(&self.ahead));
+        Arc::new(move || {
+            let ahead = ahead.load(std::sync::atomic::Ordering::Relaxed);
+            clock().plus_seconds(ahead as f64)
+        })
     }
 
     fn stop(&mut self) {

@@ -16,6 +16,7 @@ use crate::app::Shared;
 use crate::auth::Reader;
 use crate::history::{Point, TRACK_POINTS_MAX, TRACK_S};
 use crate::problem::{Failures, Problem};
+use crate::store::audit::{self, AuditRow};
 
 /// JSON lines, by `Accept`.
 const LINES: &str = "application/x-ndjson";
@@ -51,6 +52,19 @@ pub(crate) async fn get(
     let now = app.now();
     let from = time("from", span.from.as_deref(), now.plus_seconds(-TRACK_S))?;
     let to = time("to", span.to.as_deref(), now)?;
+    let seen = AuditRow {
+        n: 0,
+        at: now,
+        who: who.key,
+        name: None,
+        what: "track".to_owned(),
+        vehicle: vehicle.to_string(),
+        from,
+        to,
+    };
+    let tenant = who.tenant.clone();
+    // Nobody sees a track without its being written down.
+    app.store.write(move |c| audit::add(c, &tenant, &seen).map_err(Problem::from)).await?;
     let key = VehicleKey { tenant: who.tenant, vehicle }.to_string();
     let accept = headers.get(header::ACCEPT).and_then(|a| a.to_str().ok()).unwrap_or_default();
     let lines = accept.contains(LINES);

@@ -35,6 +35,26 @@ pub struct StopRow {
     /// Who or what is visited, for people.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub name: Option<String>,
+    /// How the customer is told; like the name it never leaves this file.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub contact: Option<ContactRow>,
+}
+
+/// How a customer is told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactRow {
+    /// Mail address.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub email: Option<String>,
+    /// Phone number.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub phone: Option<String>,
+    /// Tag of the language, such as `pt-BR`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub language: Option<String>,
+    /// How they are greeted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<String>,
 }
 
 /// What a route holds, as stored.

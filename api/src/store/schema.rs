@@ -6,7 +6,7 @@ use super::StoreError;
 
 /// What each version adds to the one before it; a file's own is kept in `user_version`. A step
 /// that has been released never changes: what is new is a step of its own.
-const STEPS: [&str; 2] = [TABLES, CUSTOMERS];
+const STEPS: [&str; 4] = [TABLES, CUSTOMERS, MESSAGES, PEOPLE];
 
 /// `reserved` of a route or device is the highest version ever given out, `version` the newest
 /// that is on the log (0: none yet), `settled` the highest whose fate is known. Times are microseconds since the epoch.
@@ -74,6 +74,74 @@ CREATE TABLE care (
     tenant TEXT NOT NULL, exception TEXT NOT NULL, snoozed_us INTEGER, assigned TEXT,
     at_us INTEGER NOT NULL, PRIMARY KEY (tenant, exception)
 ) WITHOUT ROWID;
+";
+
+/// Who is told, what was told, and how far `outputs` is contained in it. `lane` is what sends
+/// together (a webhook's id, or `mail`), `destination` what is told once of everything.
+const MESSAGES: &str = "
+CREATE TABLE followed (partition INTEGER PRIMARY KEY, next INTEGER NOT NULL);
+CREATE TABLE webhooks (
+    id TEXT PRIMARY KEY, tenant TEXT NOT NULL, url TEXT NOT NULL, events TEXT NOT NULL,
+    description TEXT, secret TEXT NOT NULL, old_secret TEXT, old_until_us INTEGER,
+    created_us INTEGER NOT NULL, version INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX webhooks_of_tenant ON webhooks (tenant, id);
+CREATE TABLE messages (
+    n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL,
+    at_us INTEGER NOT NULL, channel TEXT NOT NULL, lane TEXT NOT NULL, destination TEXT NOT NULL,
+    vehicle TEXT, seq INTEGER, event TEXT NOT NULL, ord TEXT, language TEXT,
+    recipient TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL, html TEXT,
+    farewell TEXT, until_us INTEGER, due_us INTEGER NOT NULL, state TEXT NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0, error TEXT
+);
+CREATE UNIQUE INDEX messages_once ON messages (tenant, destination, vehicle, seq);
+CREATE INDEX messages_due ON messages (state, lane, due_us);
+CREATE INDEX messages_of_tenant ON messages (tenant, n);
+CREATE INDEX messages_of_lane ON messages (lane, n);
+CREATE INDEX messages_by_age ON messages (at_us);
+CREATE TABLE told (
+    tenant TEXT NOT NULL, destination TEXT NOT NULL, route TEXT NOT NULL, stop TEXT NOT NULL,
+    event TEXT NOT NULL, at_us INTEGER NOT NULL,
+    PRIMARY KEY (tenant, destination, route, stop, event)
+) WITHOUT ROWID;
+CREATE INDEX told_by_age ON told (at_us);
+CREATE TABLE templates (
+    tenant TEXT NOT NULL, event TEXT NOT NULL, language TEXT NOT NULL, subject TEXT NOT NULL,
+    body TEXT NOT NULL, PRIMARY KEY (tenant, event, language)
+) WITHOUT ROWID;
+CREATE TABLE opted_out (
+    tenant TEXT NOT NULL, address TEXT NOT NULL, at_us INTEGER NOT NULL,
+    PRIMARY KEY (tenant, address)
+) WITHOUT ROWID;
+CREATE TABLE opt_out_tokens (
+    hash BLOB PRIMARY KEY, tenant TEXT NOT NULL, address TEXT NOT NULL, at_us INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX opt_out_tokens_by_age ON opt_out_tokens (at_us);
+CREATE TABLE message_rules (tenant TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+";
+
+/// Accounts of people, and who saw whose track; that is written once and never changed.
+const PEOPLE: &str = "
+CREATE TABLE people (
+    id TEXT PRIMARY KEY, tenant TEXT NOT NULL, email TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+    role TEXT NOT NULL, password TEXT, totp BLOB, totp_used INTEGER NOT NULL DEFAULT 0,
+    totp_waiting BLOB, created_us INTEGER NOT NULL, disabled_us INTEGER, version INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX people_of_tenant ON people (tenant, id);
+CREATE TABLE welcomes (
+    hash BLOB PRIMARY KEY, person TEXT NOT NULL, expires_us INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE audit (
+    n INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, at_us INTEGER NOT NULL,
+    who TEXT NOT NULL, name TEXT, what TEXT NOT NULL, vehicle TEXT NOT NULL,
+    from_us INTEGER NOT NULL, to_us INTEGER NOT NULL
+);
+CREATE INDEX audit_of_tenant ON audit (tenant, n);
+CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit is not changed'); END;
+CREATE TRIGGER audit_is_not_taken_back BEFORE DELETE ON audit
+WHEN OLD.at_us > (SELECT MAX(at_us) FROM audit) - 34560000000000
+BEGIN SELECT RAISE(ABORT, 'the audit is kept for 400 days'); END;
 ";
 
 /// Makes the tables where there are none.

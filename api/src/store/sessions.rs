@@ -1,11 +1,12 @@
-//! Sessions of browsers: a random cookie value, stored as its hash, that stands for a key.
+//! Sessions of browsers: a random cookie value, stored as its hash, that stands for a key or a
+//! person.
 
 use engine::record::digest::hex;
 use ingest::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::StoreError;
 use super::keys::{self, StoredKey, hash, random_bytes};
+use super::{StoreError, people};
 
 /// How long a session lasts, seconds.
 pub const SESSION_S: f64 = 12.0 * 3600.0;
@@ -41,7 +42,19 @@ pub fn find(
             |row| row.get(0),
         )
         .optional()?;
-    key.map_or(Ok(None), |key| keys::by_id(connection, &key))
+    key.map_or(Ok(None), |key| {
+        if people::is_id(&key) {
+            people::as_key(connection, &key)
+        } else {
+            keys::by_id(connection, &key)
+        }
+    })
+}
+
+/// Ends every session of a key or person.
+pub fn end_all(connection: &Connection, key: &str) -> Result<(), StoreError> {
+    connection.execute("DELETE FROM sessions WHERE key = ?1", params![key])?;
+    Ok(())
 }
 
 /// Ends a session.

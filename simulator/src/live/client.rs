@@ -205,6 +205,9 @@ fn once(
     Err(ApiError::Refused { method, url: url.to_owned(), status, body })
 }
 
+/// Languages of the customers, in turn.
+const LANGUAGES: [&str; 6] = ["en", "de", "es", "pt", "fr", "ar"];
+
 fn route_json(vehicle: &str, shift: &Shift, start: Timestamp) -> Value {
     let route = shift.to_route(start, 1);
     let stop = |(k, stop): (usize, &engine::model::Stop)| {
@@ -215,6 +218,10 @@ fn route_json(vehicle: &str, shift: &Shift, start: Timestamp) -> Value {
             "lng": stop.position.lng,
             "service_s": stop.service_s,
             "name": format!("Stop {}", k + 1),
+            "contact": {
+                "email": format!("{}@example.com", stop.order.as_str()),
+                "language": LANGUAGES[k % LANGUAGES.len()],
+            },
         });
         if let Some(window) = stop.window {
             json["window"] = json!({"from": window.from.to_string(), "to": window.to.to_string()});

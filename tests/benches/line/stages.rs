@@ -80,6 +80,7 @@ pub(crate) fn print(road: &Arc<Road>, data: &Path) -> anyhow::Result<()> {
         open: Some(tenant.clone()),
         road: None,
         secure: false,
+        messages: api::message::Settings::default(),
         metrics: api::Metrics::default(),
     };
     let api = runtime.block_on(Api::start(api, Arc::clone(&log), clock.clock()))?;

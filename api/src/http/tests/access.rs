@@ -21,7 +21,11 @@ fn operations() -> Vec<(String, String, Vec<String>)> {
 /// A path with an id in each of its places.
 fn filled(path: &str, id: &str) -> String {
     let tile = path.replace("{z}", "0").replace("{x}", "0").replace("{y}", "0");
-    tile.replace("{token}", "x").replace("{id}", id).replace("{stop}", "x").replace("{order}", "x")
+    let ids = tile.replace("{id}", id).replace("{stop}", "x").replace("{order}", "x");
+    ids.replace("{delivery}", "x")
+        .replace("{event}", "x")
+        .replace("{language}", "x")
+        .replace("{token}", "x")
 }
 
 #[test]
@@ -77,6 +81,7 @@ fn open_mode_refuses_foreign_pages_and_binds() {
         open: Some(tenant),
         road: None,
         secure: false,
+        messages: crate::message::Settings::default(),
         metrics: Metrics::default(),
     };
     let log: Arc<dyn Log> = Arc::clone(&world.log) as _;
