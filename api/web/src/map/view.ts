@@ -51,6 +51,8 @@ export class MapView {
   readonly map: MapLibre;
   private readonly vans = new VansLayer();
   private ready = false;
+  /** Removed while something was still awaited. */
+  private gone = false;
   private chosen: string | null = null;
   private lines: RouteLine[] = [];
   private stops: RouteStop[] = [];
@@ -93,8 +95,10 @@ export class MapView {
 
   private async load(): Promise<void> {
     const tiled = await hasTiles();
+    if (this.gone) return;
     if (tiled) this.map.setStyle(style(true), { diff: false });
     const begin = () => {
+      if (this.gone) return;
       addImages(this.map);
       addOverlays(this.map);
       if (this.wanted.vans) {
@@ -116,6 +120,7 @@ export class MapView {
   async repaint(): Promise<void> {
     if (!this.ready) return;
     const tiled = await hasTiles();
+    if (this.gone) return;
     const base = style(tiled);
     for (const layer of base.layers) {
       for (const [name, value] of Object.entries(layer.paint ?? {})) {
@@ -255,6 +260,7 @@ export class MapView {
   remove(): void {
     clearTimeout(this.later);
     this.ready = false;
+    this.gone = true;
     this.map.remove();
   }
 }

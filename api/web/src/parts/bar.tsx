@@ -50,7 +50,9 @@ function Spread({ kind, from, to, opens, closes, axis }: { kind: string; from: n
         const out = (closes !== undefined && middle > closes) || (opens !== undefined && middle < opens);
         const [a, b] = [place(start, axis), place(end, axis)];
         const ends = `${i === 0 ? "first " : ""}${i === cuts.length - 2 ? "last" : ""}`;
-        return <i class={`spread ${kind} ${out ? "out" : ""} ${ends}`} style={{ left: `${a}%`, width: `max(${b - a}%, ${cuts.length === 2 ? 10 : 3}px)`, marginInlineStart: cuts.length === 2 && b - a < 8 ? "-4px" : 0 }} />;
+        // A span too narrow to be seen is drawn wider, around its middle.
+        const style = cuts.length === 2 ? { left: `calc(${(a + b) / 2}% - max(${(b - a) / 2}%, 5px))`, width: `max(${b - a}%, 10px)` } : { left: `${a}%`, width: `max(${b - a}%, 3px)` };
+        return <i class={`spread ${kind} ${out ? "out" : ""} ${ends}`} style={style} />;
       })}
     </>
   );

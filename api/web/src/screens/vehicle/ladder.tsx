@@ -34,7 +34,7 @@ function AxisHead({ axis }: { axis: Axis }) {
   const here = share(now.value, axis);
   return (
     <div class="ladder-axis" aria-hidden="true">
-      {ticks(axis).filter((at) => Math.abs(share(at, axis) - here) > 9).map((at) => <span style={{ left: `${share(at, axis)}%` }}>{clock(at)}</span>)}
+      {ticks(axis).filter((at) => Math.abs(share(at, axis) - here) > 13).map((at) => <span style={{ left: `${share(at, axis)}%` }}>{clock(at)}</span>)}
       <b key={clock(now.value)} style={{ left: `${here}%` }}>{clock(now.value)}</b>
     </div>
   );
