@@ -14,6 +14,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Form, Json};
 use engine::record::digest::hex;
+use engine::road::plane;
+use ingest::units::Position;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -154,6 +156,11 @@ fn looked(app: &App, link: &LinkRow, visit: &Visit) -> Visible {
     let first = visible(&link.policy, &facts);
     let (Some(sighting), Some(ways)) = (first.vehicle, app.ways.as_ref()) else { return first };
     facts.way = ways.between(sighting.position, visit.door(), visit.profile());
+    if let Some(way) = &facts.way {
+        // What was said with the newest arrival may be a minute old; the way is of now.
+        let step = |pair: &[Position]| plane::distance_m(pair[0], pair[1]);
+        facts.metres = Some(way.windows(2).map(step).sum());
+    }
     visible(&link.policy, &facts)
 }
 

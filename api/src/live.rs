@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
-use engine::model::view::LastFix;
 use engine::model::{Body, EventKind, Output, View};
 use ingest::id::{TenantId, VehicleId, VehicleKey};
 use ingest::record::Pid;
@@ -21,7 +20,7 @@ mod grid;
 pub mod ring;
 pub mod tail;
 
-use grid::{Cell, Grid};
+use grid::{Cell, Grid, Member};
 pub use ring::{Slot, SlotKind};
 
 use ring::Ring;
@@ -39,12 +38,13 @@ pub struct Seen {
     pub position_seq: u64,
     /// Number of its newest eta.
     pub eta_seq: u64,
-    /// Its position as JSON, made when somebody first asks and shared until it changes.
-    pub(crate) told: Told,
+    /// Its position as JSON but for its end ([`AsOf`]), made when somebody first asks and shared
+    /// until it changes; absent where no position is known.
+    pub(crate) text: Option<Arc<str>>,
 }
 
-/// JSON that is made once; `None` where there is no position to tell.
-pub(crate) type Told = Arc<OnceLock<Option<Box<str>>>>;
+/// JSON that is made once a change; `None` where there is no position to tell.
+type Told = OnceLock<Option<Arc<str>>>;
 
 /// A box in degrees; west may be greater than east across the antimeridian.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,6 +86,9 @@ pub(crate) struct Fleet {
     tenants: HashMap<TenantId, Tenant>,
     by_key: HashMap<Bytes, u32>,
     vehicles: Vec<Entry>,
+    /// What each vehicle says, by its number: apart from all else, so that a look at many of
+    /// them touches little memory.
+    texts: Vec<Told>,
     pub(crate) ring: Ring,
     as_of: Timestamp,
     caught_up: bool,
@@ -105,7 +108,6 @@ pub(crate) struct Entry {
     cell: Option<Cell>,
     pub(crate) position_seq: u64,
     pub(crate) eta_seq: u64,
-    told: Told,
     /// Ring numbers of its newest position and eta; older ones are superseded.
     pub(crate) position_slot: u64,
     pub(crate) eta_slot: u64,
@@ -118,6 +120,7 @@ impl Live {
             tenants: HashMap::new(),
             by_key: HashMap::new(),
             vehicles: Vec::new(),
+            texts: Vec::new(),
             ring: Ring::new(from),
             as_of: Timestamp::default(),
             caught_up: false,
@@ -186,14 +189,14 @@ impl Live {
     ) -> Vec<Seen> {
         let fleet = self.read();
         let Some(of) = fleet.tenants.get(tenant) else { return Vec::new() };
-        let lies = |entry: &Entry| {
-            entry.view.last.as_ref().is_some_and(|last| bounds.contains(last.position))
-        };
-        let mut found: Vec<u32> = match of.grid.covering(bounds) {
-            Some(numbers) => numbers,
-            None => of.vehicles.values().copied().collect(),
-        };
-        found.retain(|number| lies(&fleet.vehicles[*number as usize]));
+        let mut found: Vec<u32> = Vec::new();
+        if !of.grid.inside(bounds, |member| found.push(member.number)) {
+            let lies = |number: &u32| {
+                let seen = last_seen(&fleet.vehicles[*number as usize].view);
+                seen.is_some_and(|(at, _)| bounds.contains(at))
+            };
+            found.extend(of.vehicles.values().copied().filter(lies));
+        }
         let id = |number: &u32| &fleet.vehicles[*number as usize].key.vehicle;
         found.retain(|number| after.is_none_or(|after| id(number) > after));
         found.sort_by(|a, b| id(a).cmp(id(b)));
@@ -206,18 +209,21 @@ impl Live {
         let fleet = self.read();
         let Some(of) = fleet.tenants.get(tenant) else { return 0 };
         let (as_of, mut told) = (AsOf::new(fleet.as_of), 0);
-        let mut tell = |number: u32| {
-            let entry = &fleet.vehicles[number as usize];
-            let inside = |last: &LastFix| bounds.contains(last.position);
-            let Some(last) = entry.view.last.as_ref().filter(|last| inside(last)) else { return };
+        let mut tell = |member: Member| {
+            let Some(text) = fleet.text(member.number) else { return };
             if told > 0 {
                 out.push(',');
             }
-            told += usize::from(as_of.tell(entry.text(), last.time, out));
+            as_of.tell(text, member.time, out);
+            told += 1;
         };
-        match of.grid.covering(bounds) {
-            Some(numbers) => numbers.into_iter().for_each(&mut tell),
-            None => of.vehicles.values().copied().for_each(&mut tell),
+        if !of.grid.inside(bounds, &mut tell) {
+            for number in of.vehicles.values() {
+                let seen = last_seen(&fleet.vehicles[*number as usize].view);
+                if let Some((at, time)) = seen.filter(|(at, _)| bounds.contains(*at)) {
+                    tell(Member { number: *number, at, time });
+                }
+            }
         }
         told
     }
@@ -241,8 +247,24 @@ impl Live {
 }
 
 impl Fleet {
-    fn seen(&self, number: u32) -> Seen {
-        self.vehicles[number as usize].seen()
+    pub(crate) fn seen(&self, number: u32) -> Seen {
+        let entry = &self.vehicles[number as usize];
+        Seen {
+            vehicle: entry.key.vehicle.clone(),
+            view: Arc::clone(&entry.view),
+            position_seq: entry.position_seq,
+            eta_seq: entry.eta_seq,
+            text: self.text(number).cloned(),
+        }
+    }
+
+    /// What the vehicle says of its position.
+    fn text(&self, number: u32) -> Option<&Arc<str>> {
+        let make = || {
+            let entry = &self.vehicles[number as usize];
+            PositionOut::lasting(&entry.key.vehicle, &entry.view, entry.position_seq)
+        };
+        self.texts[number as usize].get_or_init(make).as_ref()
     }
 
     pub(crate) fn entry(&self, number: u32) -> &Entry {
@@ -274,10 +296,10 @@ impl Fleet {
             cell: None,
             position_seq: 0,
             eta_seq: 0,
-            told: Told::default(),
             position_slot: 0,
             eta_slot: 0,
         });
+        self.texts.push(Told::new());
         self.by_key.insert(Bytes::copy_from_slice(key), number);
         Some(number)
     }
@@ -302,10 +324,9 @@ impl Fleet {
         if let Some(proposal) = &view.proposal {
             of.proposals.insert(proposal.id, number);
         }
-        let at = view.last.as_ref().map(|last| last.position);
-        of.grid.place(number, &mut entry.cell, at);
+        of.grid.place(number, &mut entry.cell, last_seen(&view));
         entry.view = Arc::new(view);
-        entry.told = Told::default();
+        self.texts[number as usize].take();
     }
 
     /// Takes an output in and gives it a slot of the ring. `event` is its JSON, where it is one.
@@ -316,7 +337,7 @@ impl Fleet {
         let next = self.ring.next();
         let entry = &mut self.vehicles[number as usize];
         Arc::make_mut(&mut entry.view).apply(output);
-        entry.forget_told();
+        self.texts[number as usize].take();
         let kind = match &output.body {
             Body::Position(position) => {
                 let valid = position.input.report.fix.as_ref().is_some_and(|fix| fix.valid);
@@ -324,9 +345,8 @@ impl Fleet {
                     None
                 } else {
                     (entry.position_seq, entry.position_slot) = (output.seq, next);
-                    let place = entry.view.last.as_ref().map(|last| last.position);
                     if let Some(of) = self.tenants.get_mut(&entry.key.tenant) {
-                        of.grid.place(number, &mut entry.cell, place);
+                        of.grid.place(number, &mut entry.cell, last_seen(&entry.view));
                     }
                     Some(SlotKind::Position)
                 }
@@ -341,7 +361,10 @@ impl Fleet {
                 Some(SlotKind::Event { seq: output.seq })
             }
         };
+        let entry = &self.vehicles[number as usize];
+        let place = entry.view.last.as_ref().map(|last| last.position);
         let slot = kind.map(|kind| Slot {
+            at: place.filter(|_| kind == SlotKind::Position),
             partition: at.partition,
             offset: at.offset,
             vehicle: number,
@@ -375,38 +398,9 @@ impl Fleet {
     }
 }
 
-impl Entry {
-    /// What was told is no longer so.
-    fn forget_told(&mut self) {
-        match Arc::get_mut(&mut self.told) {
-            Some(told) => drop(told.take()),
-            None => self.told = Told::default(),
-        }
-    }
-
-    fn text(&self) -> Option<&str> {
-        let make = || PositionOut::lasting(&self.key.vehicle, &self.view, self.position_seq);
-        self.told.get_or_init(make).as_deref()
-    }
-
-    /// What a reader takes along.
-    pub(crate) fn seen(&self) -> Seen {
-        Seen {
-            vehicle: self.key.vehicle.clone(),
-            view: Arc::clone(&self.view),
-            position_seq: self.position_seq,
-            eta_seq: self.eta_seq,
-            told: Arc::clone(&self.told),
-        }
-    }
-}
-
-impl Seen {
-    /// The position as JSON; `None` where none is known.
-    pub(crate) fn text(&self) -> Option<&str> {
-        let make = || PositionOut::lasting(&self.vehicle, &self.view, self.position_seq);
-        self.told.get_or_init(make).as_deref()
-    }
+/// Where and when a vehicle was seen last.
+fn last_seen(view: &View) -> Option<(Position, Timestamp)> {
+    view.last.as_ref().map(|last| (last.position, last.time))
 }
 
 /// Where an output lies.

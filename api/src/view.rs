@@ -1,6 +1,8 @@
 //! The JSON shapes of requests and answers. Times are RFC 3339 UTC with milliseconds, unknown
 //! values are absent.
 
+use std::sync::Arc;
+
 use engine::model::view::LastFix;
 use engine::model::{StopState, StopView, View};
 use ingest::id::VehicleId;
@@ -222,7 +224,7 @@ struct Lasting<'a> {
 
 impl PositionOut {
     /// The JSON of a position but for its end, which [`AsOf`] writes.
-    pub(crate) fn lasting(vehicle: &VehicleId, view: &View, seq: u64) -> Option<Box<str>> {
+    pub(crate) fn lasting(vehicle: &VehicleId, view: &View, seq: u64) -> Option<Arc<str>> {
         let last = view.last.as_ref()?;
         let lasting = Lasting {
             vehicle: vehicle.as_str(),
@@ -257,9 +259,8 @@ impl AsOf {
         Self { at, text: format!(",\"as_of\":\"{at}\",\"age_s\":") }
     }
 
-    /// Appends a position; `false` where there is none.
-    pub(crate) fn tell(&self, lasting: Option<&str>, time: Timestamp, out: &mut String) -> bool {
-        let Some(lasting) = lasting else { return false };
+    /// Appends a position.
+    pub(crate) fn tell(&self, lasting: &str, time: Timestamp, out: &mut String) {
         out.push_str(lasting);
         out.push_str(&self.text);
         let age_ms = (self.at.micros() - time.micros()).max(0).unsigned_abs().div_ceil(1_000);
@@ -267,7 +268,6 @@ impl AsOf {
         out.push('.');
         digits(age_ms % 1_000, 3, out);
         out.push('}');
-        true
     }
 }
 
@@ -529,7 +529,7 @@ mod tests {
         let check = |age_ms: i64, expected: &str| {
             let mut out = String::new();
             let time = Timestamp::from_micros(at.micros() - age_ms * 1_000);
-            assert!(AsOf::new(at).tell(Some("{\"seq\":1"), time, &mut out));
+            AsOf::new(at).tell("{\"seq\":1", time, &mut out);
             let json: serde_json::Value = serde_json::from_str(&out).unwrap();
             assert_eq!(json["as_of"], "2026-11-20T08:00:00.000Z");
             assert!(out.ends_with(&format!(":{expected}}}")), "{out}");

@@ -21,6 +21,7 @@ use engine::record::canonical;
 use futures_util::stream;
 use ingest::id::VehicleId;
 use ingest::time::Timestamp;
+use ingest::units::Position;
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -109,12 +110,14 @@ impl Filter {
         }
     }
 
+    fn place(&self, at: Position) -> bool {
+        self.bounds.as_ref().is_none_or(|bounds| bounds.contains(at))
+    }
+
     fn vehicle(&self, seen: &Seen) -> bool {
         let named = self.vehicles.as_ref().is_none_or(|ids| ids.contains(&seen.vehicle));
-        let inside = |bounds: &Bounds| {
-            seen.view.last.as_ref().is_some_and(|last| bounds.contains(last.position))
-        };
-        named && self.bounds.as_ref().is_none_or(inside)
+        let last = seen.view.last.as_ref();
+        named && (self.bounds.is_none() || last.is_some_and(|last| self.place(last.position)))
     }
 }
 
@@ -336,6 +339,9 @@ impl Stream {
                     continue;
                 }
                 *at = slot.offset + 1;
+                if slot.at.is_some_and(|at| !self.filter.place(at)) {
+                    continue;
+                }
                 let entry = fleet.entry(slot.vehicle);
                 let newest = match slot.kind {
                     SlotKind::Position => entry.position_slot == number,
@@ -345,7 +351,7 @@ impl Stream {
                 if !newest || entry.key.tenant != self.who.tenant || !self.filter.kind(slot.kind) {
                     continue;
                 }
-                let seen = entry.seen();
+                let seen = fleet.seen(slot.vehicle);
                 if self.filter.vehicle(&seen) {
                     let event = slot.event.clone();
                     chosen.push((seen, slot.kind, event, (slot.partition, slot.offset + 1)));
@@ -392,8 +398,9 @@ fn frame(
 ) -> Option<(&'static str, String)> {
     match kind {
         SlotKind::Position => {
-            let (last, mut text) = (seen.view.last.as_ref()?, String::new());
-            AsOf::new(as_of).tell(seen.text(), last.time, &mut text).then_some(("position", text))
+            let (last, mut text) = (seen.view.last.as_ref()?, String::with_capacity(512));
+            AsOf::new(as_of).tell(seen.text.as_deref()?, last.time, &mut text);
+            Some(("position", text))
         }
         SlotKind::Eta => Some(("eta", eta(seen)?)),
         SlotKind::Event { seq } => {

@@ -153,8 +153,8 @@ pub(crate) async fn list(
     let mut text = String::with_capacity(seen.len() * 400 + 64);
     text.push_str("{\"vehicles\":[");
     for seen in &seen {
-        let time = seen.view.last.as_ref().map_or_else(Default::default, |last| last.time);
-        if as_of.tell(seen.text(), time, &mut text) {
+        if let (Some(lasting), Some(last)) = (&seen.text, &seen.view.last) {
+            as_of.tell(lasting, last.time, &mut text);
             text.push(',');
         }
     }

@@ -1,7 +1,11 @@
 //! Vehicles by where they are: cells of a hundredth of a degree.
+//!
+//! A cell holds what a look at it needs, side by side: whether a vehicle lies in a box is known
+//! without touching anything else of it.
 
 use std::collections::HashMap;
 
+use ingest::time::Timestamp;
 use ingest::units::Position;
 
 use super::Bounds;
@@ -17,49 +21,74 @@ pub(super) type Cell = (i32, i32);
 /// Which vehicles are in which cell.
 #[derive(Debug, Default)]
 pub(super) struct Grid {
-    cells: HashMap<Cell, Vec<u32>>,
+    cells: HashMap<Cell, Vec<Member>>,
+}
+
+/// A vehicle in a cell.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Member {
+    pub(super) number: u32,
+    pub(super) at: Position,
+    /// Time of the fix.
+    pub(super) time: Timestamp,
 }
 
 impl Grid {
-    /// Moves a vehicle to where it is now; `cell` is where it was.
-    pub(super) fn place(&mut self, number: u32, cell: &mut Option<Cell>, at: Option<Position>) {
-        let now = at.map(|at| (index(at.lng), index(at.lat)));
-        if now == *cell {
-            return;
-        }
-        if let Some(members) = cell.as_ref().and_then(|cell| self.cells.get_mut(cell)) {
-            members.retain(|member| *member != number);
+    /// Moves a vehicle to where it was seen last; `cell` is where it was before.
+    pub(super) fn place(
+        &mut self,
+        number: u32,
+        cell: &mut Option<Cell>,
+        seen: Option<(Position, Timestamp)>,
+    ) {
+        let now = seen.map(|(at, _)| (index(at.lng), index(at.lat)));
+        let member = seen.map(|(at, time)| Member { number, at, time });
+        let members = cell.as_ref().and_then(|cell| self.cells.get_mut(cell));
+        if let Some(members) = members {
+            let place = members.iter().position(|member| member.number == number);
+            match (place, member) {
+                (Some(place), Some(member)) if now == *cell => {
+                    members[place] = member;
+                    return;
+                }
+                (Some(place), _) => drop(members.swap_remove(place)),
+                (None, _) => {}
+            }
             if members.is_empty()
                 && let Some(cell) = cell
             {
                 self.cells.remove(cell);
             }
         }
-        if let Some(now) = now {
-            self.cells.entry(now).or_default().push(number);
+        if let (Some(now), Some(member)) = (now, member) {
+            self.cells.entry(now).or_default().push(member);
         }
         *cell = now;
     }
 
-    /// Vehicles of all cells that a box touches; `None` where looking at every vehicle is cheaper.
-    pub(super) fn covering(&self, bounds: Bounds) -> Option<Vec<u32>> {
+    /// Calls `found` with every vehicle inside a box; `false`, and no call, where looking at every
+    /// vehicle is cheaper.
+    pub(super) fn inside(&self, bounds: Bounds, mut found: impl FnMut(Member)) -> bool {
         let (west, east) = (index(bounds.west), index(bounds.east));
         let (south, north) = (index(bounds.south), index(bounds.north));
         if west > east || south > north {
-            return None;
+            return false;
         }
         let width = i64::from(east) - i64::from(west) + 1;
         let cells = width * (i64::from(north) - i64::from(south) + 1);
         if cells > CELLS_MAX || cells > self.cells.len() as i64 * 4 {
-            return None;
+            return false;
         }
-        let mut found = Vec::new();
         for y in south..=north {
             for x in west..=east {
-                found.extend(self.cells.get(&(x, y)).into_iter().flatten());
+                for member in self.cells.get(&(x, y)).into_iter().flatten() {
+                    if bounds.contains(member.at) {
+                        found(*member);
+                    }
+                }
             }
         }
-        Some(found)
+        true
     }
 }
 

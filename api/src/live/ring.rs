@@ -7,6 +7,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use ingest::units::Position;
+
 /// Outputs kept; a stream that is further behind gets `reset` (the public surface says so).
 pub const OUTPUTS_MAX: usize = 100_000;
 /// Version of topic `outputs`, first part of every id.
@@ -23,6 +25,8 @@ pub struct Slot {
     pub vehicle: u32,
     /// What it is.
     pub kind: SlotKind,
+    /// Where a position is, so that whoever looks elsewhere passes it without a look at its vehicle.
+    pub at: Option<Position>,
     /// An event's own JSON fields, rendered once for all streams.
     pub event: Option<Arc<str>>,
 }
