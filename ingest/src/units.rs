@@ -71,7 +71,8 @@ impl MetresPerSecond {
 
     /// Checks the range.
     pub fn new(value: f64) -> Result<Self, OutOfRange> {
-        within("speed", value, 0.0, Self::MAX).map(|v| Self((v * 1e3).round_ties_even() / 1e3))
+        within("speed", value, 0.0, Self::MAX)
+            .map(|v| Self((v * 1e3).round_ties_even() / 1e3 + 0.0))
     }
     /// From international knots (1,852 m an hour).
     pub fn from_knots(knots: f64) -> Result<Self, OutOfRange> {
@@ -111,7 +112,9 @@ pub struct Metres(f64);
 impl Metres {
     /// Any finite length within ± 20,000 km.
     pub fn new(value: f64) -> Result<Self, OutOfRange> {
-        within("metres", value, -2e7, 2e7).map(|v| Self((v * 100.0).round_ties_even() / 100.0))
+        // Adding zero makes of -0 the 0 that a protocol's integers carry.
+        within("metres", value, -2e7, 2e7)
+            .map(|v| Self((v * 100.0).round_ties_even() / 100.0 + 0.0))
     }
     /// An altitude: -12,262 (below the deepest trench) to 18,000.
     pub fn altitude(value: f64) -> Result<Self, OutOfRange> {
