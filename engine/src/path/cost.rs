@@ -31,6 +31,18 @@ struct Goal {
     lat: i32,
     per_lng: f64,
     per_lat: f64,
+    /// Other places it goes to lie at most so many seconds of straight line away.
+    spread_s: f64,
+}
+
+impl Goal {
+    /// Seconds of straight line to here from a node's position, 1e-7 degrees.
+    fn away_s(&self, (lng, lat): (i32, i32)) -> f64 {
+        let east = (i64::from(lng) - i64::from(self.lng)).unsigned_abs();
+        let east = east.min(3_600_000_000_u64.saturating_sub(east)) as f64 * self.per_lng;
+        let north = (f64::from(lat) - f64::from(self.lat)) * self.per_lat;
+        (east * east + north * north).sqrt()
+    }
 }
 
 impl Seconds {
@@ -39,15 +51,18 @@ impl Seconds {
         Self { profile, goal: None }
     }
 
-    /// Towards one place.
-    pub(super) fn towards(road: &Road, to: Place, profile: Profile) -> Self {
-        let (lng, lat) = road.node_e7(road.edge(to.edge).tail);
+    /// Towards the nearest of some places, which lie close together.
+    pub(super) fn towards(road: &Road, to: &[Place], profile: Profile) -> Self {
+        let tail = |place: &Place| road.node_e7(road.edge(place.edge).tail);
+        let Some((lng, lat)) = to.first().map(tail) else { return Self::anywhere(profile) };
         let summary = road.summary();
         // A hair less than the true bound, for what rounding may add.
         let pace = (1.0 - 1e-9) * 1e-7 / summary.fastest_mps(profile);
         let per_lng = summary.least_metres_per_lng() * pace;
         let per_lat = crate::road::plane::METRES_PER_DEGREE * pace;
-        Self { profile, goal: Some(Goal { lng, lat, per_lng, per_lat }) }
+        let mut goal = Goal { lng, lat, per_lng, per_lat, spread_s: 0.0 };
+        goal.spread_s = to.iter().map(|place| goal.away_s(tail(place))).fold(0.0, f64::max);
+        Self { profile, goal: Some(goal) }
     }
 
     /// Seconds that really pass between two edges: turning round, boarding.
@@ -80,11 +95,7 @@ impl Cost for Seconds {
 
     fn bound(&self, road: &Road, node: u32) -> f64 {
         let Some(goal) = self.goal else { return 0.0 };
-        let (lng, lat) = road.node_e7(node);
-        let east = (i64::from(lng) - i64::from(goal.lng)).unsigned_abs();
-        let east = east.min(3_600_000_000_u64.saturating_sub(east)) as f64 * goal.per_lng;
-        let north = (f64::from(lat) - f64::from(goal.lat)) * goal.per_lat;
-        (east * east + north * north).sqrt()
+        (goal.away_s(road.node_e7(node)) - goal.spread_s).max(0.0)
     }
 }
 

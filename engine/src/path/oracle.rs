@@ -235,6 +235,28 @@ proptest! {
         }
     }
 
+    /// The nearest of some places is the one the oracle finds nearest, wherever they lie.
+    #[test]
+    fn the_nearest_of_some_places_is_reached(
+        streets in proptest::collection::vec(any::<Drawn>(), 24),
+        rules in proptest::collection::vec((any::<usize>(), any::<usize>(), 0_u8..32), 0..14),
+        from in (any::<usize>(), 0.0_f64..1.0),
+        to in proptest::collection::vec((any::<usize>(), 0.0_f64..1.0), 0..5),
+    ) {
+        let town = town(&streets, &rules, None);
+        let road = &town.road;
+        prop_assume!(road.edges() > 0);
+        let from = place(road, from);
+        let to: Vec<Place> = to.into_iter().map(|draw| place(road, draw)).collect();
+        let found = Router::new().route_to_nearest(road, from, &to, Profile::Van);
+        let least = to.iter().filter_map(|place| town.least_s(from, *place)).reduce(f64::min);
+        prop_assert_eq!(least.is_some(), found.is_some());
+        if let (Some(least), Some((nearest, path))) = (least, found) {
+            let cost = town.cost_s(from, to[nearest], &path.edges);
+            prop_assert!((cost - least).abs() < 1e-6, "{} for {} of {:?}", cost, least, path);
+        }
+    }
+
     /// `reach` finds the shortest metres, turning back weighed, within its limit.
     #[test]
     fn reach_agrees_with_itself_at_any_limit(

@@ -4,7 +4,7 @@ use crate::road::{EdgeId, Place, Profile, Road};
 
 use super::TURN_BACK_M;
 use super::cost::{Metres, Seconds};
-use super::search::{Search, share};
+use super::search::{Search, Until, share};
 
 /// A way from one place to another.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,14 +48,29 @@ impl Router {
     /// profile may not use the edge of either place. Exact: A* on states, with straight line ÷
     /// the map's highest speed as its bound.
     pub fn route(&mut self, road: &Road, from: Place, to: Place, profile: Profile) -> Option<Path> {
+        self.route_to_nearest(road, from, &[to], profile).map(|(_, path)| path)
+    }
+
+    /// The quickest way to whichever of `to` takes least, ties to the first, and its number; as
+    /// [`Router::route`], in one search. Meant for the sides and streets of one door: the farther
+    /// apart the places are, the less the bound is worth.
+    pub fn route_to_nearest(
+        &mut self,
+        road: &Road,
+        from: Place,
+        to: &[Place],
+        profile: Profile,
+    ) -> Option<(usize, Path)> {
         let cost = Seconds::towards(road, to, profile);
-        self.begin(&[to]);
-        self.search.run(road, (from, f64::INFINITY), &[to], &cost);
-        let arrival = (*self.search.arrivals().first()?)?;
-        let mut edges = Vec::new();
-        self.search.edges_to(road, to.edge, arrival, &mut edges);
-        let (metres, seconds, _) = measure(road, (from, to), &edges, profile);
-        Some(Path { seconds, metres, edges })
+        self.begin(to);
+        self.search.run(road, (from, f64::INFINITY), (to, Until::Nearest), &cost);
+        let reached = self.search.arrivals().iter().zip(0..);
+        let reached = reached.filter_map(|(arrival, index)| Some((arrival.as_ref()?, index)));
+        let (arrival, index) = reached.min_by(|(a, _), (b, _)| a.cost.total_cmp(&b.cost))?;
+        let (arrival, mut edges) = (*arrival, Vec::new());
+        self.search.edges_to(road, to[index].edge, arrival, &mut edges);
+        let (metres, seconds, _) = measure(road, (from, to[index]), &edges, profile);
+        Some((index, Path { seconds, metres, edges }))
     }
 
     /// The shortest ways of a van, in metres, to each target at most `limit_m` away, and at
@@ -71,7 +86,7 @@ impl Router {
         out: &mut Vec<Option<Reached>>,
     ) {
         self.begin(targets);
-        self.search.run(road, (from, limit_m + TURN_BACK_M), targets, &Metres);
+        self.search.run(road, (from, limit_m + TURN_BACK_M), (targets, Until::All), &Metres);
         out.clear();
         for (index, &target) in targets.iter().enumerate() {
             let found = self.search.arrivals()[index].map(|arrival| {
@@ -106,7 +121,7 @@ impl Router {
         out: &mut Vec<Option<f64>>,
     ) {
         self.begin(targets);
-        self.search.run(road, (from, limit_s), targets, &Seconds::anywhere(profile));
+        self.search.run(road, (from, limit_s), (targets, Until::All), &Seconds::anywhere(profile));
         out.clear();
         for (index, &target) in targets.iter().enumerate() {
             out.push(self.search.arrivals()[index].map(|arrival| {

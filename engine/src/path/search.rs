@@ -61,6 +61,15 @@ pub(super) enum Before {
     State(u32),
 }
 
+/// When a search has done its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Every target is reached.
+    All,
+    /// The cheapest of them is.
+    Nearest,
+}
+
 /// Reusable memory of a search: labels by state, the queue, the targets.
 #[derive(Debug, Default)]
 pub(super) struct Search {
@@ -79,12 +88,12 @@ impl Search {
         &self.arrivals
     }
 
-    /// Finds the cheapest way to every target whose cost is at most `limit`.
+    /// Finds the cheapest way to every target, or to the nearest, whose cost is at most `limit`.
     pub(super) fn run<C: Cost>(
         &mut self,
         road: &Road,
         (from, limit): (Place, f64),
-        targets: &[Place],
+        (targets, until): (&[Place], Until),
         cost: &C,
     ) {
         self.begin(road, targets);
@@ -108,7 +117,7 @@ impl Search {
         }
         let left = whole * (1.0 - share);
         self.label(from.edge.0, (left, left + cost.bound(road, record.head)), NOWHERE);
-        let mut worst = limit;
+        let mut worst = self.worst(limit, until);
         while let Some(waiting) = self.queue.pop() {
             if waiting.key > worst {
                 break;
@@ -116,7 +125,7 @@ impl Search {
             if waiting.cost <= self.cost(waiting.state) {
                 let improved = self.expand(road, targets, (waiting.state, waiting.cost), cost);
                 if improved {
-                    worst = self.worst(limit);
+                    worst = self.worst(limit, until);
                 }
             }
         }
@@ -192,10 +201,14 @@ impl Search {
         improved
     }
 
-    /// The cost above which nothing can get better: the worst arrival once all are there.
-    fn worst(&self, limit: f64) -> f64 {
+    /// The cost above which nothing can get better: the worst arrival once all are there, or the
+    /// best.
+    fn worst(&self, limit: f64, until: Until) -> f64 {
         let costs = self.arrivals.iter().map(|arrival| arrival.map_or(limit, |known| known.cost));
-        costs.fold(0.0, f64::max).min(limit)
+        match until {
+            Until::All => costs.fold(0.0, f64::max).min(limit),
+            Until::Nearest => costs.fold(limit, f64::min),
+        }
     }
 
     fn drop_beyond(&mut self, limit: f64) {

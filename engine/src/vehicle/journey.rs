@@ -206,19 +206,13 @@ impl Step<'_> {
     /// Finds the path from here to the next stop.
     pub(super) fn find_way(&mut self, from: Place) {
         self.legs();
-        let mut best: Option<Way> = None;
-        if let Some(leg) = self.next_leg() {
-            for to in leg.kerbs() {
-                let path = self.scratch.router.route(&self.world.road, from, to, Profile::Van);
-                if let Some(path) = path
-                    && best.as_ref().is_none_or(|b| path.seconds < b.left.free_s)
-                {
-                    let whole = Stretch { free_s: path.seconds, metres: path.metres };
-                    best = Some(Way::new(path.edges, to, whole));
-                }
-            }
-        }
-        self.state.journey.way = best;
+        let kerbs: Vec<Place> = self.next_leg().iter().flat_map(Leg::kerbs).collect();
+        let (road, router) = (&*self.world.road, &mut self.scratch.router);
+        let found = router.route_to_nearest(road, from, &kerbs, Profile::Van);
+        self.state.journey.way = found.map(|(nearest, path)| {
+            let whole = Stretch { free_s: path.seconds, metres: path.metres };
+            Way::new(path.edges, kerbs[nearest], whole)
+        });
         self.state.journey.kept_s = 0.0;
     }
 
@@ -331,16 +325,13 @@ impl Step<'_> {
         let Some(start) = kerb.or_else(|| self.places(start)[0]) else {
             return Leg { from, to: first, or_to: [second, others[0], others[1]], drive: straight };
         };
-        let mut best: Option<(Place, Stretch)> = None;
-        for to in [first, second].into_iter().flatten() {
-            let path = self.scratch.router.route(&self.world.road, start, to, Profile::Van);
-            if let Some(path) = path
-                && best.is_none_or(|(_, b)| path.seconds < b.free_s)
-            {
-                best = Some((to, Stretch { free_s: path.seconds, metres: path.metres }));
-            }
-        }
-        let (to, drive) = best.map_or((first, straight), |(to, drive)| (Some(to), drive));
+        let sides: Vec<Place> = [first, second].into_iter().flatten().collect();
+        let (road, router) = (&*self.world.road, &mut self.scratch.router);
+        let found = router.route_to_nearest(road, start, &sides, Profile::Van);
+        let (to, drive) = found.map_or((first, straight), |(nearest, path)| {
+            let drive = Stretch { free_s: path.seconds, metres: path.metres };
+            (Some(sides[nearest]), drive)
+        });
         let other = if to == first { second } else { first };
         Leg { from, to, or_to: [other, others[0], others[1]], drive }
     }

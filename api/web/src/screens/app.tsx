@@ -12,6 +12,7 @@ import { Login } from "./login";
 import { Messages } from "./messages";
 import { Settings } from "./settings/settings";
 import { Vehicle } from "./vehicle/vehicle";
+import { Welcome } from "./welcome";
 
 /** Screens that are not needed at once come when they are opened. */
 const SCREENS: Record<string, FunctionComponent> = {
@@ -25,6 +26,7 @@ const SCREENS: Record<string, FunctionComponent> = {
 };
 
 export function App() {
+  if (parts.value[0] === "welcome") return <Welcome />;
   if (login.value) return <Login />;
   if (session.value === null) {
     return (

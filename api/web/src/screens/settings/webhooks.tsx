@@ -15,7 +15,7 @@ const EVENTS = ["predicted_late", "back_on_time", "arriving_soon", "arrived", "d
 export function stateTone(state: string): Tone {
   switch (state) {
     case "sent": return "done";
-    case "waiting": return "off";
+    case "waiting": case "kept": return "off";
     default: return "failed";
   }
 }
@@ -25,6 +25,7 @@ export function stateWord(state: string): string {
     case "waiting": return t("Waiting");
     case "failed": return t("Failed, will be tried again");
     case "dead": return t("Given up");
+    case "kept": return t("Kept here, no mail server is set up");
     default: return state;
   }
 }
