@@ -195,6 +195,12 @@ mod tests {
         assert_eq!(header(&page, "cache-control"), "no-cache");
         assert_eq!(header(&page, "content-encoding"), "");
         assert!(header(&page, "content-security-policy").contains("default-src 'self'"));
+        // Browsers look for a new service worker under the same name, and let it have `/app/`,
+        // where it lies.
+        let worker = asset("sw.js", "self").answer(&HeaderMap::new());
+        assert_eq!(header(&worker, "cache-control"), "no-cache");
+        assert_eq!(header(&worker, "content-type"), "text/javascript; charset=utf-8");
+        assert!(header(&worker, "content-security-policy").contains("worker-src 'self'"));
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("br, gzip"));
         let script = asset("assets/x-1a2b.js", &"let a;".repeat(100)).answer(&headers);

@@ -17,6 +17,11 @@ impl Local {
         Self(TimeZone::get(name).unwrap_or(TimeZone::UTC))
     }
 
+    /// Its IANA name.
+    pub(crate) fn zone(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
     fn civil(&self, at: Timestamp) -> DateTime {
         self.0.to_datetime(Moment::from_microsecond(at.micros()).unwrap_or_default())
     }

@@ -102,7 +102,7 @@ impl Telling {
     fn live(&self, visible: &Visible, own: &Own, headline: &str, when: Option<&str>) -> String {
         let words = self.words;
         let mut out = format!(
-            "<p class=\"status\">{}{headline}</p><p class=\"when\"><bdi>{}</bdi></p>",
+            "<h1 class=\"status\">{}{headline}</h1><p class=\"when\"><bdi>{}</bdi></p>",
             shape(visible),
             when.map_or(words.no_time.to_owned(), escaped)
         );
@@ -299,10 +299,11 @@ impl Telling {
         append(
             &mut out,
             format_args!(
-                "<body data-s=\"{}\" data-min=\"{}\" data-unseen=\"{}\" data-saved=\"{}\">\
+                "<body data-zone=\"{}\" data-s=\"{}\" data-min=\"{}\" data-unseen=\"{}\" data-saved=\"{}\">\
              <header><b><bdi>{}</bdi></b><span>{order}</span></header>\
              <p id=\"offline\" role=\"status\" data-say=\"{}\" hidden></p>\
              <main><section id=\"live\" aria-live=\"polite\">{}</section>",
+                self.local.zone(),
                 words.seconds,
                 words.minutes,
                 words.unseen,

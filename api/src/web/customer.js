@@ -4,7 +4,9 @@
   const put = (id, html) => { if (part(id).innerHTML !== html) part(id).innerHTML = html; };
   const path = location.pathname;
   const over = ['visited', 'delivered', 'failed', 'skipped'];
-  let skew = 0, heard = Date.now();
+  // A sign of life comes each 10 s; without one for this long the line is dead, milliseconds.
+  const quiet = 25000;
+  let skew = 0, heard = Date.now(), opened = heard, source, waiting;
 
   const heardAt = (asOf) => {
     heard = Date.now();
@@ -13,8 +15,10 @@
     part('offline').hidden = true;
   };
   const offline = () => {
-    const time = new Date(heard).toLocaleTimeString(root.lang, { hour: '2-digit', minute: '2-digit' });
-    part('offline').textContent = part('offline').dataset.say.replace('{time}', time);
+    const clock = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone: said.zone };
+    const time = new Date(heard).toLocaleTimeString(root.lang + '-u-nu-latn', clock);
+    const told = part('offline').dataset.say.replace('{time}', time);
+    if (part('offline').textContent !== told) part('offline').textContent = told;
     part('offline').hidden = false;
     root.dataset.state = 'offline';
   };
@@ -44,7 +48,13 @@
     const [words, n] = seconds < 60 ? [said.s, seconds] : [said.min, Math.floor(seconds / 60)];
     age.textContent = words.replace('{n}', n);
   };
-  setInterval(tick, 1000);
+  setInterval(() => {
+    tick();
+    const dead = Date.now() - quiet;
+    if (!source || source.readyState === EventSource.CLOSED || heard > dead) return;
+    offline();
+    if (opened < dead) again();
+  }, 1000);
 
   // Where a stream is not to be had: the page itself, every 30 s.
   const poll = async () => {
@@ -62,19 +72,31 @@
     } catch {
       offline();
     }
-    setTimeout(window.EventSource ? open : poll, 30000);
+    waiting = setTimeout(window.EventSource ? open : poll, 30000);
   };
+  // Each frame is whole: whichever comes first after a gap is exactly how things are.
   const open = () => {
-    const source = new EventSource(path + '/stream' + location.search);
+    clearTimeout(waiting);
+    opened = Date.now();
+    source = new EventSource(path + '/stream' + location.search);
     source.addEventListener('state', (event) => show(JSON.parse(event.data)));
     source.addEventListener('beat', (event) => heardAt(JSON.parse(event.data).as_of));
     source.addEventListener('end', () => { source.close(); location.reload(); });
-    source.onerror = () => {
+    source.onerror = (event) => {
+      if (event.target !== source) return;
       offline();
       if (source.readyState === EventSource.CLOSED) poll();
     };
   };
-  if (window.EventSource) open(); else setTimeout(poll, 30000);
+  const again = () => {
+    if (source) source.close();
+    open();
+  };
+  if (window.EventSource) open(); else waiting = setTimeout(poll, 30000);
+  // What the browser says of the network may be wrong: asking tells.
+  for (const event of ['offline', 'online']) {
+    addEventListener(event, () => { if (window.EventSource) again(); else offline(); });
+  }
 
   document.addEventListener('submit', async (event) => {
     const form = event.target, pressed = event.submitter;

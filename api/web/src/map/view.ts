@@ -2,6 +2,7 @@
 import { AttributionControl, type LngLatBoundsLike, Map as MapLibre, setWorkerUrl } from "maplibre-gl";
 import "maplibre-gl/dist/maplibre-gl.css";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
+import { whenTaken } from "../offline/begin";
 import { lastMarkers } from "../state/live";
 import { still } from "../state/theme";
 import type { Label, Markers } from "../worker/protocol";
@@ -29,10 +30,10 @@ const ZOOM_MAX = 18.5;
 export type Camera = [lng: number, lat: number, zoom: number];
 export type Box = [west: number, south: number, east: number, north: number];
 
-/** Whether the server has tiles; asked once. */
+/** Whether the server has tiles; asked once. Where nobody answers some may be kept. */
 let tiles: Promise<boolean> | undefined;
 function hasTiles(): Promise<boolean> {
-  tiles ??= fetch("/v1/map").then((answer) => answer.ok, () => false);
+  tiles ??= fetch("/v1/map").then((answer) => answer.ok, () => true);
   return tiles;
 }
 
@@ -53,6 +54,7 @@ export class MapView {
   private ready = false;
   /** Removed while something was still awaited. */
   private gone = false;
+  private untaken: () => void = () => {};
   private chosen: string | null = null;
   private lines: RouteLine[] = [];
   private stops: RouteStop[] = [];
@@ -114,6 +116,10 @@ export class MapView {
     };
     if (tiled) this.map.once("style.load", begin);
     else begin();
+    // Those that came before the service worker are shown to it once, so that it has them too.
+    this.untaken = whenTaken(() => {
+      if (tiled && !this.gone) this.map.refreshTiles("roads");
+    });
   }
 
   /** Draws everything in the theme that is shown now. */
@@ -259,6 +265,7 @@ export class MapView {
   }
   remove(): void {
     clearTimeout(this.later);
+    this.untaken();
     this.ready = false;
     this.gone = true;
     this.map.remove();

@@ -1,7 +1,9 @@
 /** Open exceptions, the most expensive first; their order changes only between a person's actions. */
 import { computed, signal } from "@preact/signals";
 import { all, ask, type Exception, type Exceptions, type Reroute } from "../api/client";
+import { keep, recall } from "../offline/kept";
 import { now, onEvent } from "./live";
+import { session, whose } from "./session";
 
 /** How often they are read, milliseconds, and at least how far apart. */
 const EVERY = 5_000;
@@ -29,7 +31,18 @@ const OPENERS = new Set([
   "no_signal", "signal_back", "reroute_proposed", "reroute_accepted", "reroute_refused", "failed",
 ]);
 
+/** Kept this seldom for when there is no network, milliseconds. */
+const KEEP_EVERY = 30_000;
+interface Last {
+  open: Exception[];
+  reroutes: Reroute[];
+  currency: string | undefined;
+}
+/** When what is shown was read, where it was kept and not read just now; 0 else. */
+export const keptAt = signal(0);
+
 let last = 0;
+let kept = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 /** Reads now, or as soon as it is allowed again. */
@@ -48,11 +61,34 @@ async function read(): Promise<void> {
     reroutes.value = new Map(proposals.reroutes.map((r) => [r.id, r]));
     loaded.value = true;
     failed.value = "";
+    keptAt.value = 0;
+    keepSeldom();
   } catch (error) {
     failed.value = error instanceof Error ? error.message : String(error);
+    if (!loaded.value) await restore();
   }
   clearTimeout(timer);
   timer = setTimeout(() => void read(), document.hidden ? EVERY * 6 : EVERY);
+}
+
+const person = (): string => (session.value === null ? "" : whose(session.value));
+
+function keepSeldom(): void {
+  if (Date.now() - kept < KEEP_EVERY) return;
+  kept = Date.now();
+  const value: Last = { open: open.value, reroutes: [...reroutes.value.values()], currency: currency.value };
+  void keep("exceptions", person(), value);
+}
+
+/** What was kept of them, where nobody answers. */
+async function restore(): Promise<void> {
+  const found = await recall<Last>("exceptions", person());
+  if (found === undefined || loaded.value) return;
+  open.value = found.value.open;
+  reroutes.value = new Map(found.value.reroutes.map((r) => [r.id, r]));
+  currency.value = found.value.currency;
+  keptAt.value = found.at;
+  loaded.value = true;
 }
 
 async function list(): Promise<Exception[]> {

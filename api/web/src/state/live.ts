@@ -136,13 +136,13 @@ export function select(vehicle: string | null): void {
 }
 export const search = computed(() => param("q"));
 
-/** Begins; `call` is told when the server asks who is there. */
-export function begin(call: () => void): void {
+/** Begins for a person; `call` is told when the server asks who is there. */
+export function begin(call: () => void, whose: string): void {
   refused = call;
   effect(() => tell({ kind: "search", text: search.value }));
   effect(() => tell({ kind: "select", vehicle: selectedId.value }));
   addEventListener("visibilitychange", () => tell({ kind: "hidden", on: document.hidden }));
   addEventListener("online", () => tell({ kind: "online", on: true }));
   addEventListener("offline", () => tell({ kind: "online", on: false }));
-  tell({ kind: "start" });
+  tell({ kind: "start", whose });
 }

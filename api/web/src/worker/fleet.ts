@@ -173,6 +173,21 @@ export class Fleet {
     return visit;
   }
 
+  /** Vans as they were kept; what the stream already told is newer. */
+  restore(asOf: number, vans: readonly Partial<Van>[], phones: Iterable<readonly [string, string]>): void {
+    this.asOf = Math.max(this.asOf, asOf);
+    for (const [id, phone] of phones) this.phones.set(id, phone);
+    for (const kept of vans) {
+      if (kept.id === undefined || this.vans.has(kept.id)) continue;
+      const van = this.of(kept.id);
+      const { index, generation } = van;
+      Object.assign(van, kept, { index, generation, known: true });
+      [van.fromLng, van.fromLat] = [van.lng, van.lat];
+      this.names.set(van.id, van.name);
+      this.planned(van);
+    }
+  }
+
   private heard(asOf: number): void {
     if (asOf > this.asOf) this.asOf = asOf;
     const skew = asOf - Date.now();

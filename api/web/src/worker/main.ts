@@ -6,6 +6,7 @@ import { Fleet, isDone, type Van } from "./fleet";
 import { labelOf, labels, markers } from "./markers";
 import { Plans } from "./plans";
 import { type Counts, type Detail, type Happened, type Order, type Row, type Said, type Tick, type Watched, WATCHED_MAX } from "./protocol";
+import { KEEP_EVERY, KEEP_FIRST, keepFleet, recallFleet, taken } from "./snapshot";
 import type { Frame } from "./sse";
 import { Stream } from "./stream";
 
@@ -18,6 +19,8 @@ const ROWS_MAX = 60;
 /** Names of vehicles read, a page at a time. */
 const NAMES_PAGE = 1_000;
 const NAMES_MAX = 100_000;
+/** What could not be read is asked for again after this, milliseconds. */
+const REST_AGAIN = 10_000;
 
 const say = (said: Said, transfer: Transferable[] = []) => self.postMessage(said, { transfer });
 
@@ -35,6 +38,8 @@ let resets = 0;
 let ready = false;
 let sortSoon = true;
 let idsSoon = true;
+/** The person whose fleet this is. */
+let whose = "";
 
 plans.onPlan = (plan) => {
   const van = fleet.vans.get(plan.vehicle);
@@ -143,6 +148,25 @@ function watched(): Watched[] {
 function second(): void {
   ticks++;
   if (!asked.hidden || ticks % HIDDEN_EVERY === 0) tick();
+  if (stream.state === "live" && ready && ticks % KEEP_EVERY === KEEP_FIRST) keepNow();
+}
+
+function keepNow(): void {
+  void keepFleet(whose, taken(fleet, sorted, stream.last, plans.zone));
+}
+
+/** Nobody answers: shows what was kept, and goes on after it when somebody does. */
+async function restore(): Promise<void> {
+  if (ready) return;
+  const kept = await recallFleet(whose);
+  if (kept === undefined || ready) return;
+  fleet.restore(kept.asOf, kept.vans, kept.phones);
+  stream.last ??= kept.last;
+  if (plans.zone === "") plans.zone = kept.zone;
+  ready = true;
+  sortSoon = true;
+  inZone();
+  tick();
 }
 
 /** Tells the app how things are; without `full` only what it asked for just now. */
@@ -208,23 +232,36 @@ async function readNames(): Promise<void> {
 
 async function start(): Promise<void> {
   asked.started = true;
+  stream.onLost = () => void restore();
   void stream.run();
   setInterval(second, 1_000);
   tick();
-  await Promise.allSettled([readNames(), plans.load()]);
-  if (plans.zone !== "") {
-    const options = { hour: "2-digit", minute: "2-digit", timeZone: plans.zone } as const;
-    minuteFormat = new Intl.DateTimeFormat("en-GB", options);
-  }
+  await readRest();
+}
+
+/** Reads what the stream does not tell; again after a while where nobody answers. */
+async function readRest(): Promise<void> {
+  const read = await Promise.allSettled([readNames(), plans.load()]);
+  inZone();
   for (const van of fleet.list) fleet.planned(van);
   sortSoon = true;
   tick();
+  if (read.some(({ status }) => status === "rejected")) setTimeout(() => void readRest(), REST_AGAIN);
+}
+
+/** Takes the zone of the plans for times of day. */
+function inZone(): void {
+  if (plans.zone === "") return;
+  const options = { hour: "2-digit", minute: "2-digit", timeZone: plans.zone } as const;
+  minuteFormat = new Intl.DateTimeFormat("en-GB", options);
 }
 
 self.onmessage = (message: MessageEvent<Order>) => {
   const order = message.data;
   switch (order.kind) {
-    case "start": return void start();
+    case "start":
+      whose = order.whose;
+      return void start();
     case "search":
       asked.search = parse(order.text);
       sortSoon = true;
@@ -245,7 +282,9 @@ self.onmessage = (message: MessageEvent<Order>) => {
     case "watch":
       asked.watch = order.wanted.slice(0, WATCHED_MAX);
       return tick(false);
-    case "online": return stream.network(order.on);
+    case "online":
+      if (!order.on && ready) keepNow();
+      return stream.network(order.on);
     case "neighbour": return neighbour(order.of, order.by);
   }
 };

@@ -3,7 +3,8 @@ import type { Activity, Status } from "../status";
 
 /** From the app to the worker. */
 export type Order =
-  | { kind: "start" }
+  /** For this person, as `whose` names them. */
+  | { kind: "start"; whose: string }
   | { kind: "search"; text: string }
   /** Rows of the list that are on the screen. */
   | { kind: "rows"; first: number; count: number }

@@ -16,7 +16,10 @@ export class Stream {
   private abort = new AbortController();
   private heard = 0;
   private wake: (() => void) | undefined;
-  private online = true;
+  private online = navigator.onLine;
+
+  /** Told each time a connection did not come about or ended. */
+  onLost: () => void = () => {};
 
   constructor(private readonly url: string, private readonly take: (frame: Frame) => void) {}
 
@@ -32,6 +35,7 @@ export class Stream {
       if (this.has("refused")) return;
       this.state = this.online ? "reconnecting" : "offline";
       this.tries++;
+      this.onLost();
       const wait = Math.min(WAIT_MAX, WAIT_FIRST * 2 ** Math.min(this.tries - 1, 4));
       await this.sleep(wait * (0.75 + Math.random() / 2));
     }

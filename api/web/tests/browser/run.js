@@ -3,13 +3,14 @@
 import { launch } from "./harness.js";
 import { board } from "./board.js";
 import { live } from "./live.js";
+import { offline, offlinePage } from "./offline.js";
 import { others, real } from "./others.js";
 import { vehicle } from "./vehicle.js";
 
 const args = process.argv.slice(2);
 const url = (args.find((a) => a.startsWith("http")) ?? process.env.MILEPOST_URL)?.replace(/\/$/, "");
 const word = args.find((a) => !a.startsWith("http"));
-const suites = { live, vehicle, board, others, ...(url === undefined ? {} : { demo: real(url) }) };
+const suites = { live, vehicle, board, offline, others, ...(url === undefined ? {} : { demo: { ...real(url), ...offlinePage(url) } }) };
 
 const browser = await launch();
 let [passed, failed] = [0, 0];

@@ -18,6 +18,11 @@ export class Fake {
     this.streams = [];
     this.role = options.role ?? "admin";
     this.session = options.session ?? true;
+    /** Who is logged in. */
+    this.key = options.key ?? "open";
+    /** Whether there is a map, and how many of its tiles were asked for. */
+    this.tiles = options.tiles ?? false;
+    this.tilesAsked = 0;
     /** Refuses streams. */
     this.down = false;
     /** Says nothing new. */
@@ -27,15 +32,29 @@ export class Fake {
     this.problems = undefined;
     /** What people noted of exceptions. */
     this.notes = {};
+    /** Orders whose customers were told. */
+    this.told = new Set();
     this.frame = 0;
     this.tables = tables();
     this.server = createServer((request, response) => void this.answer(request, response));
   }
 
   async listen() {
-    await new Promise((resolve) => this.server.listen(0, "127.0.0.1", resolve));
+    await new Promise((resolve) => this.server.listen(this.port ?? 0, "127.0.0.1", resolve));
+    this.port = this.server.address().port;
     this.timer = setInterval(() => this.second(), 1000);
-    return `http://127.0.0.1:${this.server.address().port}`;
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Nobody answers any more; `plug` answers again at the same address. */
+  unplug() {
+    this.close();
+    this.clients.clear();
+  }
+
+  plug() {
+    this.server = createServer((request, response) => void this.answer(request, response));
+    return this.listen();
   }
 
   close() {
@@ -95,6 +114,12 @@ export class Fake {
     if (path === "/v1/session") return this.sessions(request, response);
     if (!this.session) return send(response, 401, problem(401, "no key"));
     if (path === "/v1/stream") return this.stream(request, response);
+    if (path === "/v1/map" && this.tiles) return send(response, 200, { attribution: "© OpenStreetMap contributors" });
+    if (path.startsWith("/tiles/")) {
+      this.tilesAsked++;
+      response.writeHead(200, { "content-type": "application/vnd.mapbox-vector-tile", "cache-control": "private, no-cache", etag: '"m1"' });
+      return response.end();
+    }
     const body = await read(request);
     const { town } = this;
     const [, , name, id, what] = path.split("/");
@@ -108,6 +133,7 @@ export class Fake {
         if (id !== undefined) return van ? send(response, 200, town.route(van)) : send(response, 404, problem(404, "no route"));
         return page(response, url, "routes", town.vans, (v) => town.route(v), (v) => v.route);
       case "exceptions":
+        if (what === "tell") return this.tell(request, response, id);
         if (what !== undefined) {
           this.notes[id] = { ...this.notes[id], [what === "snooze" ? "snoozed_until" : "assigned_to"]: request.method === "DELETE" ? undefined : body.until ?? body.to };
           return send(response, 204);
@@ -125,10 +151,25 @@ export class Fake {
     }
   }
 
+  /** Whom a problem makes late, and telling them. */
+  tell(request, response, id) {
+    const problem_ = (this.problems ?? this.town.exceptions()).find((e) => e.id === id);
+    if (problem_ === undefined) return send(response, 404, problem(404, `open exception ${id} is not known`));
+    const customers = problem_.consequence.orders.map((order, i) => ({ order, stop: `s${i + 1}`, state: this.told.has(order) ? "told" : "untold" }));
+    if (request.method === "GET") return send(response, 200, { customers });
+    if (request.method === "DELETE") {
+      for (const { order } of customers) this.told.delete(order);
+      return send(response, 204);
+    }
+    const untold = customers.filter(({ state }) => state === "untold");
+    for (const { order } of untold) this.told.add(order);
+    return send(response, 200, { messages: untold.length, until: new Date(Date.now() + 10_000).toISOString() });
+  }
+
   sessions(request, response) {
     if (request.method === "DELETE") this.session = false;
     if (!this.session) return send(response, request.method === "DELETE" ? 204 : 401, problem(401, "no key"));
-    return send(response, 200, { tenant: "Baltimore East", role: this.role, key: "open" });
+    return send(response, 200, { tenant: "Baltimore East", role: this.role, key: this.key });
   }
 
   /** Resources that are mere lists here. */
@@ -194,6 +235,7 @@ async function read(request) {
 function file(path, response) {
   let found = join(DIST, path.replace(/^\/app/, ""));
   if (!existsSync(found) || statSync(found).isDirectory()) found = join(DIST, "index.html");
-  response.writeHead(200, { "content-type": TYPES[extname(found)] ?? "application/octet-stream", "content-security-policy": CSP });
+  const keep = found.includes("/assets/") ? "public, max-age=31536000, immutable" : "no-cache";
+  response.writeHead(200, { "content-type": TYPES[extname(found)] ?? "application/octet-stream", "cache-control": keep, "content-security-policy": CSP });
   createReadStream(found).pipe(response);
 }

@@ -7,7 +7,7 @@ import { Shell } from "../../parts/shell";
 import { Connection } from "../../parts/connection";
 import { go, href, put } from "../../state/address";
 import { boardRows, choose, chosenId, filter, type Filter, FILTERS, follow, passes, rearrange, stepBoard, waiting } from "../../state/board";
-import { currency, failed, lastSolved, loaded, open, reroutes, totalCost, whole } from "../../state/exceptions";
+import { currency, failed, keptAt, lastSolved, loaded, open, reroutes, totalCost, whole } from "../../state/exceptions";
 import { onKey } from "../../state/keyboard";
 import { now, tell } from "../../state/live";
 import { assign, snooze } from "../../state/care";
@@ -105,6 +105,7 @@ function Totals() {
       <span><b>{money(totalCost.value, currency.value)}</b> {t("expected cost if nobody acts")}</span>
       <span><b>{number(customers)}</b> {t("customers affected")}</span>
       {!whole.value && <span class="faint">{t("only the {n} most expensive are shown", { n: open.value.length })}</span>}
+      {keptAt.value > 0 && <span class="faint" data-part="kept">{t("as of {time}", { time: clock(keptAt.value) })}</span>}
       {failed.value !== "" && <span class="t-late" role="alert">{t("Cannot be read now: {why}", { why: failed.value })}</span>}
     </div>
   );
