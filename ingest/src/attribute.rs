@@ -51,6 +51,69 @@ pub const ATTRIBUTES_MAX: usize = 192;
 /// Longest name of a sender's own key, bytes; longer ones are cut at a character.
 pub const OTHER_MAX: usize = 64;
 
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+impl From<i32> for Value {
+    fn from(value: i32) -> Self {
+        Self::Int(value.into())
+    }
+}
+impl From<i16> for Value {
+    fn from(value: i16) -> Self {
+        Self::Int(value.into())
+    }
+}
+impl From<u64> for Value {
+    /// Numbers beyond the signed range are its largest.
+    fn from(value: u64) -> Self {
+        Self::Int(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+}
+impl From<u32> for Value {
+    fn from(value: u32) -> Self {
+        Self::Int(value.into())
+    }
+}
+impl From<u16> for Value {
+    fn from(value: u16) -> Self {
+        Self::Int(value.into())
+    }
+}
+impl From<u8> for Value {
+    fn from(value: u8) -> Self {
+        Self::Int(value.into())
+    }
+}
+impl From<i8> for Value {
+    fn from(value: i8) -> Self {
+        Self::Int(value.into())
+    }
+}
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Self::Float(value)
+    }
+}
+impl From<&str> for Value {
+    /// Cut to [`TEXT_MAX`], without NULs at its end, which pad fixed fields.
+    fn from(value: &str) -> Self {
+        text_value(value)
+    }
+}
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        text_value(&value)
+    }
+}
+
 /// Key of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
@@ -60,6 +123,19 @@ pub enum Key {
     Io(u32),
     /// A name that the sender chose (phones' query keys), at most [`OTHER_MAX`] bytes.
     Other(String),
+}
+
+impl From<&'static str> for Key {
+    /// A registered name without a number.
+    fn from(name: &'static str) -> Self {
+        Self::Known(name, 0)
+    }
+}
+impl From<(&'static str, u16)> for Key {
+    /// A registered name and its number, from 1.
+    fn from((name, number): (&'static str, u16)) -> Self {
+        Self::Known(name, number)
+    }
 }
 
 impl fmt::Display for Key {

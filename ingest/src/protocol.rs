@@ -13,18 +13,49 @@ use crate::fix::Report;
 use crate::id::DeviceId;
 use crate::time::Timestamp;
 
+mod angle;
+mod checksum;
+mod clock;
+mod cursor;
+mod fields;
+mod gl200;
+mod gps103;
+mod gt06;
+mod h02;
 mod http;
 mod inbox;
+mod jt808;
+mod meitrack;
 mod osmand;
+mod sender;
+mod suntech;
 mod t55;
 mod teltonika;
+mod tk103;
+mod watch;
+mod wialon;
+mod wire;
 
 pub use osmand::OsmAnd;
 pub use t55::T55;
 pub use teltonika::Teltonika;
 
 /// Every protocol the gateway speaks, by name.
-pub const PROTOCOLS: &[&dyn Protocol] = &[&OsmAnd, &T55, &Teltonika];
+pub const PROTOCOLS: &[&dyn Protocol] = &[
+    &gl200::GL200,
+    &gps103::GPS103,
+    &gt06::GT06,
+    &h02::H02,
+    &jt808::JT808,
+    &meitrack::MEITRACK,
+    &OsmAnd,
+    &suntech::SUNTECH,
+    &T55,
+    &Teltonika,
+    &tk103::TK103,
+    &watch::WATCH,
+    &wialon::WIALON,
+];
 
 /// The protocol of a name.
 pub fn by_name(name: &str) -> Option<&'static dyn Protocol> {

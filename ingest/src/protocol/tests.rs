@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::attribute::{Attributes, Key, Value};
 use crate::fix::{Fix, Measured};
+use crate::units::MetresPerSecond;
 
 /// What a conversation is held with.
 #[derive(Debug, Clone, Copy)]
@@ -373,6 +374,171 @@ fn open_vectors_are_understood() {
         });
         assert_eq!(right.count(), understood, "{name}");
     }
+}
+
+/// Protocols whose wire is one value of [`wire::Wired`]: all but the three with tests above.
+fn wired() -> impl Iterator<Item = &'static dyn Protocol> {
+    PROTOCOLS.iter().copied().filter(|p| !["osmand", "t55", "teltonika"].contains(&p.name()))
+}
+
+/// What a decoder makes of one login and one message of a device.
+fn read_back(protocol: &'static dyn Protocol, transport: Transport, report: &Report) -> Report {
+    let mut device = protocol.encoder(transport, &report.device);
+    let setting = Setting { protocol, transport, checksum: Checksum::Strict };
+    let mut decoder = setting.decoder();
+    let mut answers = Vec::new();
+    let mut got = Vec::new();
+    for bytes in [device.login(), device.packet(std::slice::from_ref(report))] {
+        decoder.feed(&bytes, received_at());
+        let mut filled = Report::of(DeviceId::new("-").expect("id"));
+        loop {
+            match decoder.poll(&mut filled).expect("well-formed") {
+                Step::NeedBytes | Step::Close => break,
+                Step::Identify(_) => decoder.admit(Admission::Admitted),
+                Step::Report => got.push(filled.clone()),
+                Step::Reply { bytes, .. } => device.answer(&bytes, &mut answers),
+            }
+        }
+    }
+    let stored = answers.iter().filter(|a| **a == Answer::Stored).count();
+    assert_eq!(stored, usize::from(device.acknowledges()), "{} {answers:?}", protocol.name());
+    got.retain(|r| r.fix.is_some());
+    assert_eq!(got.len(), 1, "{}", protocol.name());
+    got.remove(0)
+}
+
+/// The same place, time, speed, heading and validity as far as any wire is fine.
+fn near(got: &Report, sent: &Report) -> bool {
+    let (Some(one), Some(other)) = (&got.fix, &sent.fix) else { return false };
+    let (Some(when), Some(then)) = (got.time, sent.time) else { return false };
+    let turn = one.heading.zip(other.heading).map_or(0.0, |(left, right)| {
+        let away = (left.get() - right.get()).abs();
+        away.min(360.0 - away)
+    });
+    let faster =
+        |(left, right): (MetresPerSecond, MetresPerSecond)| (left.get() - right.get()).abs();
+    let speed = one.speed.zip(other.speed).map_or(0.0, faster);
+    got.device == sent.device
+        && one.valid == other.valid
+        && when.seconds_since(then).abs() <= 1.0
+        && (one.position.lat - other.position.lat).abs() < 1e-5
+        && (one.position.lng - other.position.lng).abs() < 1e-5
+        && turn <= 2.0
+        && speed <= 0.6
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
+
+    /// A report survives the wire but for what the wire is too coarse for, and what has survived
+    /// once survives again unchanged.
+    #[test]
+    fn what_a_wire_carries_it_carries_again(
+        time in 1_600_000_000_i64..2_000_000_000,
+        (lng, lat) in (-179.99_f64..179.99, -89.99_f64..89.99),
+        (speed, heading, altitude) in (0.0_f64..60.0, 0.0_f64..359.9, 0.0_f64..4000.0),
+        (valid, ignition) in (any::<bool>(), any::<bool>()),
+    ) {
+        for protocol in wired() {
+            for transport in protocol.transports().iter().copied() {
+                let mut report = Report::of(DeviceId::new("352093081452251").expect("id"));
+                report.time = Some(Timestamp::from_seconds(time));
+                report.fix = Fix::new(Measured {
+                    lng, lat, valid,
+                    speed: Some(speed),
+                    heading: Some(heading),
+                    altitude: Some(altitude),
+                    accuracy: None,
+                }).ok();
+                report.attributes.set(Key::from("ignition"), Value::Bool(ignition));
+                let once = read_back(protocol, transport, &report);
+                prop_assert!(near(&once, &report), "{}: {once:?} of {report:?}", protocol.name());
+                let again = read_back(protocol, transport, &once);
+                prop_assert!(near(&again, &once), "{}: {again:?} of {once:?}", protocol.name());
+                prop_assert_eq!(again.attributes.len(), once.attributes.len());
+            }
+        }
+    }
+
+    /// Streams of every wired protocol, some garbage inside, cut anywhere.
+    #[test]
+    fn a_wire_may_be_cut_anywhere(
+        seconds in prop::collection::vec(1_600_000_000_i64..2_000_000_000, 1..4),
+        garbage in prop::collection::vec(any::<u8>(), 0..40),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..30),
+    ) {
+        for protocol in wired() {
+            let transport = protocol.transports()[0];
+            if transport != Transport::Tcp {
+                continue;
+            }
+            let mut report = Report::of(DeviceId::new("352093081452251").expect("id"));
+            let mut device = protocol.encoder(transport, &report.device);
+            let mut stream = device.login();
+            for second in &seconds {
+                report.time = Some(Timestamp::from_seconds(*second));
+                report.fix = Fix::new(Measured { lng: 8.5, lat: 47.1, valid: true, ..Measured::default() }).ok();
+                stream.extend(device.packet(std::slice::from_ref(&report)));
+            }
+            stream.extend(&garbage);
+            stream.extend(device.packet(std::slice::from_ref(&report)));
+            for checksum in [Checksum::Strict, Checksum::Lenient] {
+                let setting = Setting { protocol, transport, checksum };
+                let whole = talk(setting.decoder().as_mut(), [stream.as_slice()], false);
+                let pieces = in_pieces(&stream, &cuts);
+                prop_assert_eq!(&talk(setting.decoder().as_mut(), pieces, false), &whole, "{}", protocol.name());
+                prop_assert_eq!(&talk(setting.decoder().as_mut(), stream.chunks(1), false), &whole, "{}", protocol.name());
+            }
+        }
+    }
+
+    /// Frames of the open vectors with bytes changed: nothing panics or spins.
+    #[test]
+    fn changed_frames_never_panic(
+        pick in any::<prop::sample::Index>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        keep in any::<prop::sample::Index>(),
+    ) {
+        for (protocol, frames) in seeds() {
+            let mut frame = pick.get(frames).clone();
+            for (at, byte) in &changes {
+                if !frame.is_empty() {
+                    let at = at.index(frame.len());
+                    frame[at] = *byte;
+                }
+            }
+            frame.truncate(frame.len() - keep.index(frame.len() + 1) / 4);
+            for checksum in [Checksum::Strict, Checksum::Lenient] {
+                for transport in protocol.transports().iter().copied() {
+                    let setting = Setting { protocol: *protocol, transport, checksum };
+                    talk(setting.decoder().as_mut(), [frame.as_slice()], true);
+                }
+            }
+        }
+    }
+}
+
+/// A protocol and frames of it.
+type Seeds = (&'static dyn Protocol, Vec<Vec<u8>>);
+
+/// Payloads of the open vectors with the logins before them, by protocol.
+fn seeds() -> &'static [Seeds] {
+    static SEEDS: std::sync::OnceLock<Vec<Seeds>> = std::sync::OnceLock::new();
+    SEEDS.get_or_init(|| {
+        let Some(folder) = shared() else { return Vec::new() };
+        let of = |protocol: &'static dyn Protocol| {
+            let path = folder.join("vectors").join(format!("{}.jsonl", protocol.name()));
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            let hex = |v: &serde_json::Value| v.as_str().map(bytes).unwrap_or_default();
+            let frames = text.lines().map(|line| {
+                let vector: serde_json::Value = serde_json::from_str(line).expect("a vector");
+                let earlier = vector["depends_on_login"].as_array().into_iter().flatten();
+                earlier.flat_map(hex).chain(hex(&vector["payload_hex"])).collect()
+            });
+            (protocol, frames.collect::<Vec<Vec<u8>>>())
+        };
+        wired().map(of).filter(|(_, frames)| !frames.is_empty()).collect()
+    })
 }
 
 #[test]

@@ -81,7 +81,7 @@ pub(super) fn read(
         },
         Codec::Fourteen => content.split_first_chunk::<8>().map_or(content, |(_, text)| text),
         _ => {
-            report.attributes.set(Key::Known("command_type", 0), Value::Int(i64::from(kind)));
+            report.attributes.set(Key::Known("message_type", 0), Value::Int(i64::from(kind)));
             content
         }
     };

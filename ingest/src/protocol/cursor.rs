@@ -1,0 +1,93 @@
+//! Reads a binary frame from its beginning; every method says where the frame ends too early.
+
+use super::wire::Complaint;
+
+#[derive(Debug, Clone)]
+pub(super) struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+type Read<T> = Result<T, Complaint>;
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+    /// Bytes not yet read.
+    pub(super) fn left(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+    pub(super) fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
+    }
+    pub(super) fn skip(&mut self, count: usize) -> Read<()> {
+        self.take(count).map(|_| ())
+    }
+    #[inline]
+    pub(super) fn take(&mut self, count: usize) -> Read<&'a [u8]> {
+        match self.bytes.get(self.at..self.at.saturating_add(count)) {
+            Some(taken) => {
+                self.at += count;
+                Ok(taken)
+            }
+            None => Err(Complaint::short(self.bytes.len())),
+        }
+    }
+    #[inline]
+    pub(super) fn array<const N: usize>(&mut self) -> Read<[u8; N]> {
+        match self.bytes.get(self.at..).and_then(|b| b.first_chunk::<N>()) {
+            Some(taken) => {
+                self.at += N;
+                Ok(*taken)
+            }
+            None => Err(Complaint::short(self.bytes.len())),
+        }
+    }
+    #[inline]
+    pub(super) fn u8(&mut self) -> Read<u8> {
+        self.array::<1>().map(|[b]| b)
+    }
+    #[inline]
+    pub(super) fn u16(&mut self) -> Read<u16> {
+        self.array().map(u16::from_be_bytes)
+    }
+    #[inline]
+    pub(super) fn i16(&mut self) -> Read<i16> {
+        self.array().map(i16::from_be_bytes)
+    }
+    pub(super) fn u24(&mut self) -> Read<u32> {
+        self.array().map(|[a, b, c]| u32::from_be_bytes([0, a, b, c]))
+    }
+    #[inline]
+    pub(super) fn u32(&mut self) -> Read<u32> {
+        self.array().map(u32::from_be_bytes)
+    }
+    #[inline]
+    pub(super) fn i32(&mut self) -> Read<i32> {
+        self.array().map(i32::from_be_bytes)
+    }
+    pub(super) fn u64(&mut self) -> Read<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+    pub(super) fn u16_le(&mut self) -> Read<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+    pub(super) fn i16_le(&mut self) -> Read<i16> {
+        self.array().map(i16::from_le_bytes)
+    }
+    pub(super) fn u32_le(&mut self) -> Read<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+}
+
+/// Hex digits of bytes, lower case.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let digit = |d: u8| char::from(b"0123456789abcdef"[usize::from(d)]);
+    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
+}
+
+/// Two decimal digits; those that are none count as they are, as devices' own arithmetic does.
+pub(super) fn bcd(byte: u8) -> u8 {
+    (byte >> 4).saturating_mul(10).saturating_add(byte & 15)
+}

@@ -1,0 +1,503 @@
+//! Concox / Jimi GT06 and its many clones. TCP, big-endian.
+//!
+//! ```text
+//! 7878 | length u8  | type u8 | content | serial u16 | crc u16 | 0d0a      length: type to crc
+//! 7979 | length u16 | type u8 | content | serial u16 | crc u16 | 0d0a
+//! 7878 | 05 | type | serial | crc | 0d0a                         <- answer to most types
+//! 7878 | n | 17 or 69 | time 6 BCD | n (MAC 6, rssi) | m | mcc u16 | mnc u8 | m (lac, cid, rssi)
+//!      | 0d0a                     <- 7878 | 00 | type | time | 0d0a      Wi-Fi form, no serial
+//!
+//! 01       login: IMEI 8 BCD
+//! position time 6 | length and satellites u8 | lat u32 | lng u32 (1/1,800,000 degrees)
+//!          | speed km/h u8 | course and flags u16 | [length u8] | cell | by type:
+//!   12     [status u8 | power u16 | rssi u8 ..] or [mileage u32]
+//!   16 26  .. status u8 | voltage grade u8 | rssi u8 | alarm u8 | language u8
+//!   27 a4  the same and fence u8        22 37 a0  acc u8 | mode u8 | resent u8 | [mileage u32]
+//! 13 23    status | voltage grade or percent | rssi | ..      19 a5  cell, then as 16
+//! 15 21    command answer      8a  time request      94  information      95  driving alarm
+//! 70       modules: (id u16, length u16, bytes)..      9b  pass-through
+//! flags    0-9 course, 10 north, 11 west, 12 positioned, 14 and 15 ignition known, on
+//! status   0 armed, 1 ignition, 2 charging, 3-5 alarm, 6 positioned, 7 cut off
+//! crc      CRC-16/X-25 over length to serial
+//! ```
+//! Source: Concox "GPS Tracker Communication Protocol" (GT06, GT06N, ET25, JM01 editions),
+//! "JM-LL01 Communication Protocol" (70, 94). Some clones put their IMEI in front of the time; it
+//! is recognised by the date that follows. Ignored: the language byte, Wi-Fi scans, address
+//! queries, firmware downloads, pass-through of meters.
+
+use super::cursor::Cursor;
+use super::sender::{Plain, Sent, Speaker, flag};
+use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
+use super::{BadFrame, When, checksum, clock};
+use crate::fix::{Measured, Report};
+use crate::time::Timestamp;
+
+mod alarm;
+mod information;
+
+/// Longest frame, bytes; long command answers need it.
+const FRAME_MAX: usize = 4 * 1024;
+/// Bytes by which the end of a frame may be off.
+const ASTRAY_MAX: usize = 16;
+const DEGREE: f64 = 1_800_000.0;
+
+/// Concox and clones.
+pub(super) const GT06: Wired = Wired {
+    name: "gt06",
+    port: 5023,
+    transports: TCP,
+    models: &[
+        "Concox", "Jimi", "GT06", "TR06", "GK310", "JM-LL01", "JM-VL03", "X3", "ET25", "AL50",
+    ],
+    idle_minutes: 15,
+    acknowledges: true,
+    wire: |_| Box::new(Gt06),
+    login,
+    message,
+};
+
+#[derive(Debug)]
+struct Gt06;
+
+/// A frame in parts.
+struct Parts<'a> {
+    long: bool,
+    kind: u8,
+    content: &'a [u8],
+    serial: u16,
+}
+
+impl Wire for Gt06 {
+    fn cut(&self, bytes: &[u8], _whole: bool) -> Cut {
+        match bytes {
+            [0x78, 0x78, rest @ ..] => match rest {
+                [count, 0x17 | 0x69, time @ ..] if time.len() >= 6 && scan(time) => {
+                    let at = 10 + usize::from(*count) * 7;
+                    let Some(cells) = bytes.get(at) else { return Cut::Need };
+                    let length = at + 1 + 3 + usize::from(*cells) * 5 + 2;
+                    Cut::of_length(length, bytes, FRAME_MAX)
+                }
+                [_, 0x17 | 0x69, time @ ..] if time.len() < 6 => Cut::Need,
+                [0, ..] => Cut::no_frame(bytes, "a length"),
+                [length, _, ..] => cut(usize::from(*length) + 5, bytes),
+                _ => Cut::Need,
+            },
+            [0x79, 0x79, high, low, ..] => {
+                cut(usize::from(u16::from_be_bytes([*high, *low])) + 6, bytes)
+            }
+            [0x79, 0x79, ..] | [0x78 | 0x79] => Cut::Need,
+            _ => Cut::no_frame(bytes, "7878 or 7979"),
+        }
+    }
+
+    fn read(&mut self, frame: &[u8], told: &mut Told) -> Result<(), Complaint> {
+        if let [0x78, 0x78, _, kind @ (0x17 | 0x69), time @ ..] = frame
+            && scan(time)
+        {
+            return cells(*kind, time, told);
+        }
+        let parts = parts(frame, told)?;
+        answer(&parts, told);
+        read(&parts, told)
+    }
+}
+
+/// A frame of a length; where it does not end there, since some count wrong, at its end.
+fn cut(length: usize, bytes: &[u8]) -> Cut {
+    let end = |at: &usize| bytes.get(at - 2..*at) == Some(b"\r\n");
+    if length > FRAME_MAX || bytes.len() < length || end(&length) {
+        return Cut::of_length(length, bytes, FRAME_MAX);
+    }
+    match (10..=bytes.len().min(length + ASTRAY_MAX)).find(end) {
+        Some(length) => Cut::frame(length),
+        None if bytes.len() < length + ASTRAY_MAX => Cut::Need,
+        None => Cut::no_frame(bytes, "0d0a at its end"),
+    }
+}
+
+/// Whether six bytes are a date and a time of decimal digits: the Wi-Fi form.
+fn scan(time: &[u8]) -> bool {
+    let digits = |b: &u8| b >> 4 < 10 && b & 15 < 10;
+    time.first_chunk::<6>().is_some_and(|t| t.iter().all(digits) && clock::six_bcd(*t).is_some())
+}
+
+fn parts<'a>(frame: &'a [u8], told: &mut Told) -> Result<Parts<'a>, Complaint> {
+    let long = frame.first() == Some(&0x79);
+    let head = if long { 4 } else { 3 };
+    let end = frame.len().saturating_sub(6);
+    if end <= head {
+        return Err(Complaint::short(frame.len()));
+    }
+    let (body, tail) = frame.split_at(end);
+    let mut tail = Cursor::new(tail);
+    let (serial, sent) = (tail.u16()?, tail.u16()?);
+    let ours = checksum::X25.of(&frame[2..end + 2]);
+    told.checksum(sent.into(), ours.into())?;
+    if tail.u16()? != 0x0d0a && !told.lenient {
+        return Err(Complaint::new(BadFrame::Malformed, end + 4, "no 0d0a at the end"));
+    }
+    Ok(Parts { long, kind: body[head], content: &body[head + 1..], serial })
+}
+
+/// A packet of the server or of a device.
+fn packet(long: bool, kind: u8, content: &[u8], serial: u16) -> Vec<u8> {
+    let length = content.len() + 5;
+    let mut out = if long { vec![0x79, 0x79] } else { vec![0x78, 0x78] };
+    if long {
+        out.extend((length as u16).to_be_bytes());
+    } else {
+        out.push(length as u8);
+    }
+    out.push(kind);
+    out.extend(content);
+    out.extend(serial.to_be_bytes());
+    out.extend(checksum::X25.of(&out[2..]).to_be_bytes());
+    out.extend([0x0d, 0x0a]);
+    out
+}
+
+fn answer(parts: &Parts<'_>, told: &mut Told) {
+    match parts.kind {
+        // Uploads of which the document wants no answer.
+        0x15 if parts.long => {}
+        0x21 | 0x24 | 0x34 | 0x81 | 0x84 | 0x94 | 0x9b | 0xfd => {}
+        0x12 if parts.content.is_empty() => {}
+        0x8a => {
+            let now = Plain::of(&at(told.received_at)).six();
+            told.reply(packet(false, 0x8a, &now, parts.serial), When::Immediate);
+        }
+        0x01 | 0x13 | 0x23 | 0x36 => {
+            told.reply(packet(false, parts.kind, &[], parts.serial), When::Immediate);
+        }
+        kind => {
+            let long = parts.long && kind == 0x32;
+            told.reply(packet(long, kind, &[], parts.serial), When::AfterDurable);
+        }
+    }
+}
+
+/// A report of nobody at a time, for its calendar.
+fn at(time: Timestamp) -> Report {
+    #[expect(clippy::expect_used, reason = "a dash is an id")]
+    let nobody = crate::id::DeviceId::new("-").expect("a dash is an id");
+    Report { time: Some(time), ..Report::of(nobody) }
+}
+
+/// The Wi-Fi form: only its cells say where.
+fn cells(kind: u8, body: &[u8], told: &mut Told) -> Result<(), Complaint> {
+    let mut echo = vec![0x78, 0x78, 0, kind];
+    echo.extend(&body[..6]);
+    echo.extend([0x0d, 0x0a]);
+    told.reply(echo, When::AfterDurable);
+    let draft = told.report();
+    let mut c = Cursor::new(body);
+    draft.time(clock::six_bcd(c.array()?));
+    // What is left of the frame: cells of five bytes behind a head of four, and its end.
+    let cells = c.rest().len().checked_sub(6).map_or(0, |n| n % 7 / 5).min(1);
+    let count = (0..c.left()).find(|skip| {
+        let m = usize::from(c.rest()[*skip]);
+        skip % 7 == 0 && skip + 6 + m * 5 == c.left() && m + cells > 0
+    });
+    let Some(skip) = count else { return Ok(()) };
+    c.skip(skip)?;
+    let (count, mcc, mnc) = (c.u8()?, c.u16()?, c.u8()?);
+    for nth in 1..=u16::from(count) {
+        let (area, id) = (c.u16()?, c.u16()?);
+        c.skip(1)?;
+        draft.cell(nth, (mcc, mnc.into(), area.into(), id.into()));
+    }
+    Ok(())
+}
+
+fn read(parts: &Parts<'_>, told: &mut Told) -> Result<(), Complaint> {
+    let mut c = Cursor::new(parts.content);
+    match parts.kind {
+        0x01 => {
+            let digits = super::cursor::hex(&c.array::<8>()?);
+            told.from(digits.strip_prefix('0').unwrap_or(&digits))
+        }
+        0x13 | 0x23 | 0x36 if parts.content.len() >= 3 => heartbeat(parts.kind, &mut c, told),
+        0x10..=0x12
+        | 0x16
+        | 0x22
+        | 0x24..=0x27
+        | 0x31..=0x34
+        | 0x37
+        | 0x61
+        | 0xa0
+        | 0xa2..=0xa4
+            if dated(parts.content).is_some_and(|at| placed(parts.content, at)) =>
+        {
+            position(parts, &mut c, told)
+        }
+        0x34 if parts.content.len() >= 50 => metered(&mut c, told),
+        0x11 | 0x18 | 0x19 | 0x28 | 0x2c | 0xa1 | 0xa2 | 0xa5 => stations(parts, &mut c, told),
+        0x15 if !parts.long => information::command_answer(&mut c, told),
+        0x21 if parts.long => information::long_answer(&mut c, told),
+        0x70 | 0xf1 if parts.long => information::modules(parts.kind, &mut c, told),
+        0xa3 if parts.content.len() >= 5 => alarm::tail(told.report(), &mut c),
+        0x94 => information::sent(parts.long, &mut c, told),
+        0x95 => information::driving(&mut c, told),
+        0x9b => {
+            information::passed_through(&mut c, told);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where the time stands: at the beginning, behind an IMEI, or behind a mark, an IMEI and a time.
+fn dated(content: &[u8]) -> Option<usize> {
+    let plausible = |at: &usize| {
+        let time = content.get(*at..).and_then(|b| b.first_chunk::<6>());
+        time.is_some_and(|t| (9..=60).contains(&t[0]) && clock::six_bytes(*t).is_some())
+    };
+    let imei = |at: usize| content.get(at).is_some_and(|b| *b < 0x10);
+    if imei(1) && content.first() == Some(&1) && plausible(&9) && plausible(&15) {
+        return Some(15);
+    }
+    [0].into_iter().chain([8].into_iter().filter(|_| imei(0))).find(plausible)
+}
+
+/// Whether a place stands behind the time; the same types carry cells alone.
+fn placed(content: &[u8], at: usize) -> bool {
+    let mut c = Cursor::new(content.get(at + 7..).unwrap_or_default());
+    let (lat, lng) = (c.u32(), c.u32());
+    lat.is_ok_and(|v| f64::from(v) <= 90.0 * DEGREE)
+        && lng.is_ok_and(|v| f64::from(v) <= 180.0 * DEGREE)
+}
+
+/// Time and place.
+fn place(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<u16, Complaint> {
+    draft.time(clock::six_bytes(c.array()?));
+    let satellites = c.u8()? & 15;
+    let (lat, lng) = (f64::from(c.u32()?) / DEGREE, f64::from(c.u32()?) / DEGREE);
+    let (speed, flags) = (c.u8()?, c.u16()?);
+    draft.set("satellites", satellites);
+    draft.at = Some(Measured {
+        lat: if flags & 0x400 == 0 { -lat } else { lat } + 0.0,
+        lng: if flags & 0x800 == 0 { lng } else { -lng } + 0.0,
+        valid: flags & 0x1000 != 0,
+        speed: Some(f64::from(speed) / 3.6),
+        heading: Some(f64::from(flags & 0x3ff)),
+        ..Measured::default()
+    });
+    if flags & 0x4000 != 0 {
+        draft.set("ignition", flags & 0x8000 != 0);
+    }
+    Ok(flags)
+}
+
+/// One cell: country, network, area, id; the newer types are wider.
+fn cell(draft: &mut Draft, c: &mut Cursor<'_>, wide: bool) -> Result<(), Complaint> {
+    let mcc = c.u16()?;
+    let two = mcc & 0x8000 != 0;
+    let mnc = if two { c.u16()? } else { c.u8()?.into() };
+    let (area, id) = if wide { (c.u32()?, c.u64()?) } else { (c.u16()?.into(), c.u24()?.into()) };
+    if id > 0 {
+        draft.cell(1, (mcc & 0x7fff, mnc, area, id));
+    }
+    Ok(())
+}
+
+fn position(parts: &Parts<'_>, c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Complaint> {
+    let draft = told.report();
+    draft.set("message_type", parts.kind);
+    c.skip(dated(parts.content).unwrap_or(0))?;
+    place(draft, c)?;
+    let wide = parts.kind >= 0xa0;
+    // Alarms tell the length of their cell; it may be 0 and its bytes there all the same.
+    let told_length = matches!(parts.kind, 0x16 | 0x26 | 0x27 | 0xa4) && c.left() > 0;
+    if dated(parts.content) == Some(15) {
+        return doubly_dated(parts.kind, draft, c);
+    }
+    if told_length {
+        let tail = if matches!(parts.kind, 0x27 | 0xa4) { 6 } else { 5 };
+        let inside = c.left().saturating_sub(tail);
+        let mut inside = Cursor::new(c.take(inside)?);
+        let least = if wide { 15 } else { 8 };
+        if inside.left() > least {
+            inside.skip(1)?;
+        }
+        if inside.left() >= least {
+            cell(draft, &mut inside, wide)?;
+        }
+        return alarm::tail(draft, c);
+    }
+    if c.left() >= if wide { 15 } else { 8 } {
+        cell(draft, c, wide)?;
+        return behind(parts.kind, draft, c);
+    }
+    Ok(())
+}
+
+/// NT20 and XT40: mark, IMEI and two times in front; behind the cell status, power, battery.
+fn doubly_dated(kind: u8, draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
+    let length = usize::from(c.u8()?);
+    c.skip(length.saturating_sub(1))?;
+    if kind == 0x25 {
+        c.skip(1)?;
+    }
+    alarm::status(draft, c.u8()?);
+    draft.set("power_volts", f64::from(c.u16()?) / 100.0);
+    draft.set("battery_volts", f64::from(c.u8()?) / 10.0);
+    draft.set("rssi", c.u8()?);
+    c.skip(2)?;
+    draft.set("odometer_metres", c.u32()?);
+    draft.set("engine_on_seconds", u32::from(c.u16()?) * 60);
+    if kind == 0x25 && c.left() > 2 {
+        let length = usize::from(c.u8()?).saturating_sub(1);
+        c.skip(1)?;
+        draft.set("driver_id", super::cursor::hex(c.take(length.min(c.left()))?));
+    }
+    Ok(())
+}
+
+/// Type 34: a head of four bytes, then place, mileage, cell, driver, voltages, lines.
+fn metered(c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Complaint> {
+    let draft = told.report();
+    c.skip(4)?;
+    place(draft, c)?;
+    c.skip(2)?;
+    draft.set("odometer_metres", c.u32()?);
+    let (mcc, mnc, area, id) = (c.u16()?, c.u8()?, c.u16()?, c.u32()?);
+    draft.cell(1, (mcc, mnc.into(), area.into(), id.into()));
+    let driver = c.u32()?;
+    if driver > 0 {
+        draft.set("driver_id", driver.to_string());
+    }
+    draft.set("battery_volts", f64::from(c.u16()?) / 100.0);
+    draft.set("power_volts", f64::from(c.u16()?) / 100.0);
+    c.skip(2)?;
+    draft.set("input_mask", c.u16()?);
+    draft.set("output_mask", c.u16()?);
+    draft.set(("analog_volts", 1), f64::from(c.u16()?) / 100.0);
+    draft.set(("analog_volts", 2), f64::from(c.u16()?) / 100.0);
+    Ok(())
+}
+
+/// What stands behind the cell of an ordinary position.
+fn behind(kind: u8, draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
+    match (kind, c.left()) {
+        (0x22 | 0x37 | 0x33 | 0xa0, 3..) => {
+            let on = c.u8()? != 0;
+            if !draft.has("ignition") {
+                draft.set("ignition", on);
+            }
+            draft.set("event", c.u8()?);
+            draft.set("archive", c.u8()? != 0);
+            if kind == 0x37 {
+                return information::short_modules(draft, c);
+            }
+            if c.left() >= 4 {
+                draft.set("odometer_metres", c.u32()?);
+            }
+            if c.left() >= 10 {
+                c.skip(c.left() - 6)?;
+                draft.set(("temperature_celsius", 1), f64::from(c.i16()?) / 100.0);
+                draft.set("humidity_percent", f64::from(c.u16()?) / 100.0);
+            }
+        }
+        (0x31, 10..) => {
+            c.skip(c.left() - 2)?;
+            let altitude = c.i16()?;
+            if let Some(at) = &mut draft.at {
+                at.altitude = Some(f64::from(altitude));
+            }
+        }
+        (0x24, 5..) => {
+            draft.set("ignition", c.u8()? != 0);
+            draft.set("power_volts", f64::from(c.u16()?) / 100.0);
+            draft.set("battery_volts", f64::from(c.u16()?) / 100.0);
+        }
+        (0x61, 4..) => {
+            c.skip(c.left() - 4)?;
+            draft.set("driver_id", c.u32()?.to_string());
+        }
+        (0x12, 4) => draft.set("odometer_metres", c.u32()?),
+        (0x12, 5..12) => {
+            alarm::status(draft, c.u8()?);
+            draft.set("power_volts", f64::from(c.u16()?) / 100.0);
+            draft.set("rssi", c.u8()?);
+        }
+        // GK310: fuel and temperature behind the status, mileage in tens of metres.
+        (0x12, 12..) => {
+            alarm::status(draft, c.u8()?);
+            draft.set("power_volts", f64::from(c.u16()?) / 100.0);
+            draft.set("rssi", c.u8()?);
+            draft.set("oil_level", c.u16()?);
+            draft.set(("temperature_celsius", 1), c.i16()?);
+            draft.set("odometer_metres", u64::from(c.u32()?) * 10);
+        }
+        (0xa2, 10..) => {
+            c.skip(1)?;
+            alarm::status(draft, c.u8()?);
+            draft.set("power_volts", f64::from(c.u16()?) / 100.0);
+            alarm::battery(draft, c.u8()?);
+            draft.set("rssi", c.u8()?);
+            c.skip(2)?;
+            draft.set("odometer_metres", c.u32()?);
+            draft.set("engine_on_seconds", c.u32()?);
+            c.skip(8)?;
+            draft.set("input_mask", c.u16()?);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn heartbeat(kind: u8, c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Complaint> {
+    let draft = told.report();
+    draft.set("message_type", kind);
+    let status = c.u8()?;
+    if kind == 0x23 && c.left() >= 5 {
+        draft.set("armed", status & 1 != 0);
+        draft.set("ignition", status & 2 != 0);
+        draft.set("charging", status & 4 != 0);
+        draft.set("battery_volts", f64::from(c.u16()?) / 100.0);
+        draft.set("rssi", c.u8()?);
+        return Ok(());
+    }
+    alarm::status(draft, status);
+    alarm::battery(draft, c.u8()?);
+    draft.set("rssi", c.u8()?);
+    Ok(())
+}
+
+/// Cells without a place, some with a status.
+fn stations(parts: &Parts<'_>, c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Complaint> {
+    let draft = told.report();
+    draft.set("message_type", parts.kind);
+    if matches!(parts.kind, 0x19 | 0xa5) {
+        cell(draft, c, parts.kind == 0xa5)?;
+        return alarm::tail(draft, c);
+    }
+    draft.time(clock::six_bytes(c.array()?));
+    cell(draft, c, parts.kind >= 0xa0)
+}
+
+fn login(speaker: &mut Speaker) -> Sent {
+    let serial = speaker.next() as u16;
+    Sent::new(packet(false, 1, &speaker.bcd(8), serial), packet(false, 1, &[], serial))
+}
+
+/// Type 22: place, no cell, ignition.
+fn message(speaker: &mut Speaker, report: &Report) -> Sent {
+    let plain = Plain::of(report);
+    let satellites = super::sender::whole(report, "satellites").unwrap_or(0).clamp(0, 15) as u8;
+    let mut flags = plain.degrees();
+    for (bit, set) in [(0x400, plain.lat >= 0.0), (0x800, plain.lng < 0.0), (0x1000, plain.valid)] {
+        flags |= if set { bit } else { 0 };
+    }
+    let mut content = plain.six().to_vec();
+    content.push(0xc0 | satellites);
+    for degrees in [plain.lat, plain.lng] {
+        content.extend(((degrees.abs() * DEGREE).round() as u32).to_be_bytes());
+    }
+    content.push(plain.kmh.round().min(255.0) as u8);
+    content.extend(flags.to_be_bytes());
+    content.extend([0; 8]);
+    content.extend([u8::from(flag(report, "ignition").unwrap_or(false)), 0, 0]);
+    let serial = speaker.next() as u16;
+    Sent::new(packet(false, 0x22, &content, serial), packet(false, 0x22, &[], serial))
+}

@@ -1,0 +1,514 @@
+//! What most protocols share: frames are cut from a stream, each frame is read, a device that a
+//! frame names is asked about before anything it said is reported, and answers follow reports.
+//!
+//! A protocol of this kind is a [`Wire`] (how to cut, how to read) and a [`Wired`] value (its
+//! facts). A dialect is another value. Nothing here knows a protocol.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::inbox::Inbox;
+use super::sender::{Sender, Sent, Speaker};
+use super::{Admission, BadFrame, Checksum, Decode, DecodeError, Encode, Options, Protocol};
+use super::{Step, Transport, When};
+use crate::PACKET;
+use crate::attribute::{Key, Value};
+use crate::fix::{Fix, Measured, Report};
+use crate::id::DeviceId;
+use crate::time::Timestamp;
+
+/// A protocol as a value.
+pub(super) struct Wired {
+    pub(super) name: &'static str,
+    pub(super) port: u16,
+    pub(super) transports: &'static [Transport],
+    pub(super) models: &'static [&'static str],
+    pub(super) idle_minutes: u64,
+    /// Whether a report is answered when it is stored.
+    pub(super) acknowledges: bool,
+    pub(super) wire: fn(&Options) -> Box<dyn Wire>,
+    /// What a device sends first.
+    pub(super) login: fn(&mut Speaker) -> Sent,
+    /// What a device sends for one report.
+    pub(super) message: fn(&mut Speaker, &Report) -> Sent,
+}
+
+pub(super) const TCP: &[Transport] = &[Transport::Tcp];
+pub(super) const TCP_UDP: &[Transport] = &[Transport::Tcp, Transport::Udp];
+
+impl fmt::Debug for Wired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Wired({})", self.name)
+    }
+}
+
+impl Protocol for Wired {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn default_port(&self) -> u16 {
+        self.port
+    }
+    fn transports(&self) -> &'static [Transport] {
+        self.transports
+    }
+    fn models(&self) -> &'static [&'static str] {
+        self.models
+    }
+    fn idle_limit(&self) -> Duration {
+        Duration::from_mins(self.idle_minutes)
+    }
+    fn decoder(&self, transport: Transport, options: &Options) -> Box<dyn Decode> {
+        Box::new(Decoder::new((self.wire)(options), transport, options))
+    }
+    fn encoder(&self, transport: Transport, device: &DeviceId) -> Box<dyn Encode> {
+        let speaker = Speaker::new(device, transport);
+        Box::new(Sender::new(speaker, self.login, self.message, self.acknowledges))
+    }
+}
+
+/// How a protocol is cut and read. Lives as long as the connection and may remember.
+pub(super) trait Wire: Send {
+    /// The first frame of `bytes`, which are not empty. `whole`: nothing follows them, so that an
+    /// end of line may be missing. The verdict on a beginning must not change when more follows,
+    /// except from [`Cut::Need`].
+    fn cut(&self, bytes: &[u8], whole: bool) -> Cut;
+    /// What a frame says. On an error nothing of it is reported; its answers are still given,
+    /// since the gateway keeps what can not be read.
+    fn read(&mut self, frame: &[u8], told: &mut Told) -> Result<(), Complaint>;
+    /// A frame as a splitter of its own would hand it on: unescaped, without its ends.
+    fn split(&self, frame: &[u8]) -> Vec<u8> {
+        frame.to_vec()
+    }
+    /// What a device that may not speak is told.
+    fn refusal(&self) -> &'static [u8] {
+        b""
+    }
+}
+
+/// What stands at the beginning of the bytes.
+#[derive(Debug)]
+pub(super) enum Cut {
+    /// Not enough of it yet.
+    Need,
+    /// Bytes between frames that mean nothing.
+    Skip(usize),
+    /// A frame: its bytes, and where the next one begins.
+    Frame { from: usize, to: usize, next: usize },
+    /// Nothing that could begin here; `skip` bytes are given up, and on from there until a frame
+    /// is found.
+    Bad { kind: BadFrame, reason: String, skip: usize },
+}
+
+impl Cut {
+    /// The first `length` bytes.
+    pub(super) fn frame(length: usize) -> Self {
+        Self::Frame { from: 0, to: length, next: length }
+    }
+    /// A frame of a length that the bytes give; longer than `most` it is bad.
+    pub(super) fn of_length(length: usize, bytes: &[u8], most: usize) -> Self {
+        if length > most {
+            return Self::too_long(most);
+        }
+        if bytes.len() < length { Self::Need } else { Self::frame(length) }
+    }
+    pub(super) fn too_long(most: usize) -> Self {
+        let reason = format!("frame longer than {most} bytes");
+        Self::Bad { kind: BadFrame::Length, reason, skip: 1 }
+    }
+    pub(super) fn no_frame(bytes: &[u8], expected: &str) -> Self {
+        // The first byte alone: how many follow by now must not show.
+        let shown = bytes[..bytes.len().min(1)].escape_ascii();
+        let reason = format!("`{shown}` begins no frame, expected {expected}");
+        Self::Bad { kind: BadFrame::Malformed, reason, skip: 1 }
+    }
+    /// A frame up to and without the first of `ends`; ends before it are stepped over.
+    pub(super) fn line(bytes: &[u8], ends: &[u8], whole: bool, most: usize) -> Self {
+        let from = bytes.iter().position(|b| !ends.contains(b));
+        let Some(from) = from else { return Self::Skip(bytes.len()) };
+        if from > 0 {
+            return Self::Skip(from);
+        }
+        let seen = &bytes[..bytes.len().min(most + 1)];
+        match seen.iter().position(|b| ends.contains(b)) {
+            Some(to) => Self::Frame { from: 0, to, next: to + 1 },
+            None if bytes.len() > most => {
+                let reason = format!("line longer than {most} bytes");
+                Self::Bad { kind: BadFrame::Length, reason, skip: most }
+            }
+            None if whole => Self::frame(bytes.len()),
+            None => Self::Need,
+        }
+    }
+}
+
+/// What is wrong with a frame: kind, offset, words.
+#[derive(Debug)]
+pub(super) struct Complaint(Box<(BadFrame, usize, String)>);
+
+impl Complaint {
+    pub(super) fn new(kind: BadFrame, offset: usize, reason: impl Into<String>) -> Self {
+        Self(Box::new((kind, offset, reason.into())))
+    }
+    /// A value that can not be read.
+    pub(super) fn bad(what: &str, text: &[u8]) -> Self {
+        let shown = text[..text.len().min(48)].escape_ascii();
+        Self::new(BadFrame::Malformed, 0, format!("{what} `{shown}` can not be read"))
+    }
+    /// The frame ends before its fields do.
+    pub(super) fn short(offset: usize) -> Self {
+        Self::new(BadFrame::Truncated, offset, "frame ends before its fields do")
+    }
+}
+
+/// A report in the making.
+#[derive(Debug)]
+pub(super) struct Draft {
+    report: Report,
+    /// Where; checked when the report is handed over.
+    pub(super) at: Option<Measured>,
+}
+
+impl Draft {
+    fn new(device: &DeviceId) -> Self {
+        Self { report: Report::of(device.clone()), at: None }
+    }
+    /// The device's own time; absent where the fields name none.
+    pub(super) fn time(&mut self, time: Option<Timestamp>) {
+        self.report.time = time;
+    }
+    pub(super) fn set(&mut self, key: impl Into<Key>, value: impl Into<Value>) {
+        let key = key.into();
+        debug_assert!(
+            !matches!(&key, Key::Known(name, _) if crate::attribute::known(name).is_none()),
+            "`{key}` is registered"
+        );
+        self.report.attributes.set(key, value.into());
+    }
+    /// Sets what is there.
+    pub(super) fn maybe(&mut self, key: impl Into<Key>, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.set(key, value);
+        }
+    }
+    /// Adds an alarm to those the report has: names joined by commas.
+    pub(super) fn alarm(&mut self, name: &str) {
+        let key = Key::from("alarm");
+        let all = match self.report.attributes.get(&key) {
+            Some(Value::Text(before)) => format!("{before},{name}"),
+            _ => name.to_owned(),
+        };
+        self.report.attributes.set(key, Value::Text(all));
+    }
+    /// A value under a name that the sender chose; the registry's where it knows it.
+    pub(super) fn named(&mut self, name: &str, value: impl Into<Value>) {
+        if let Some((key, value)) = crate::attribute::from_traccar(name, value.into()) {
+            self.report.attributes.set(key, value);
+        }
+    }
+    pub(super) fn has(&self, key: impl Into<Key>) -> bool {
+        self.report.attributes.get(&key.into()).is_some()
+    }
+    /// One radio cell: country, network, area, id and, where known, strength in dBm.
+    pub(super) fn cell(&mut self, nth: u16, (mcc, mnc, area, id): (u16, u16, u32, u64)) {
+        self.set(("cell_country", nth), mcc);
+        self.set(("cell_network", nth), mnc);
+        self.set(("cell_area", nth), area);
+        self.set(("cell_id", nth), id);
+    }
+}
+
+/// What a frame has told so far.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// Who speaks, once admitted.
+    device: Option<DeviceId>,
+    /// Whom this frame names, where that is another.
+    named: Option<DeviceId>,
+    nobody: DeviceId,
+    pub(super) received_at: Timestamp,
+    /// Read what is wrong as well as it can be.
+    pub(super) lenient: bool,
+    pub(super) udp: bool,
+    checksum_ok: Option<bool>,
+    /// The first report lies in the memory that the caller lends.
+    first: Draft,
+    count: usize,
+    given: usize,
+    more: VecDeque<Draft>,
+    replies: VecDeque<(Bytes, When)>,
+}
+
+impl Told {
+    /// The frame names its device.
+    pub(super) fn from(&mut self, id: &str) -> Result<(), Complaint> {
+        if self.device.as_ref().is_some_and(|d| d.as_str() == id) {
+            self.named = None;
+            return Ok(());
+        }
+        let device = DeviceId::new(id);
+        self.named =
+            Some(device.map_err(|e| Complaint::new(BadFrame::Malformed, 0, e.to_string()))?);
+        Ok(())
+    }
+    /// Who speaks: the device that this frame names, or the connection's.
+    pub(super) fn device(&self) -> Option<&str> {
+        self.named.as_ref().or(self.device.as_ref()).map(DeviceId::as_str)
+    }
+    /// A report with nothing in it yet, behind those that the frame told before.
+    pub(super) fn report(&mut self) -> &mut Draft {
+        self.count += 1;
+        if self.count == 1 {
+            let draft = &mut self.first;
+            draft.at = None;
+            draft.report.time = None;
+            draft.report.fix = None;
+            draft.report.attributes.clear();
+            return draft;
+        }
+        self.more.push_back(Draft::new(&self.nobody));
+        let last = self.more.len() - 1;
+        &mut self.more[last]
+    }
+    /// The report begun last.
+    pub(super) fn last(&mut self) -> &mut Draft {
+        self.more.back_mut().unwrap_or(&mut self.first)
+    }
+    /// What goes back.
+    pub(super) fn reply(&mut self, bytes: impl Into<Bytes>, when: When) {
+        self.replies.push_back((bytes.into(), when));
+    }
+    /// Takes down whether the frame's checksum holds; an error where that matters.
+    pub(super) fn checksum(&mut self, sent: u32, ours: u32) -> Result<(), Complaint> {
+        self.checksum_ok = Some(sent == ours);
+        if sent == ours || self.lenient {
+            return Ok(());
+        }
+        let reason = format!("checksum `{sent:02x}` does not match `{ours:02x}`");
+        Err(Complaint::new(BadFrame::Checksum, 0, reason))
+    }
+    fn begin(&mut self) {
+        self.checksum_ok = None;
+        self.named = None;
+        (self.count, self.given) = (0, 0);
+    }
+    fn forget(&mut self) {
+        (self.count, self.given) = (0, 0);
+        self.more.clear();
+    }
+    /// The next report, into the caller's.
+    fn give(&mut self, report: &mut Report) -> Option<Result<Step, DecodeError>> {
+        let device = self.device.as_ref().filter(|_| self.given < self.count)?;
+        self.given += 1;
+        let at = if self.given == 1 {
+            std::mem::swap(report, &mut self.first.report);
+            self.first.at
+        } else {
+            let draft = self.more.pop_front()?;
+            *report = draft.report;
+            draft.at
+        };
+        report.device.clone_from(device);
+        report.checksum_ok = self.checksum_ok;
+        report.fix = None;
+        let fix = at.map(Fix::new).transpose();
+        Some(match fix {
+            Ok(fix) => {
+                report.fix = fix;
+                Ok(Step::Report)
+            }
+            Err(e) => Err(DecodeError::new(BadFrame::Range, 0, e.to_string(), &[])),
+        })
+    }
+}
+
+struct Decoder {
+    wire: Box<dyn Wire>,
+    inbox: Inbox,
+    told: Told,
+    ended: bool,
+    /// Between bytes that begin no frame and the next that do.
+    lost: bool,
+    asked: Option<DeviceId>,
+    verdict: Option<Admission>,
+    closed: bool,
+}
+
+impl Decoder {
+    fn new(wire: Box<dyn Wire>, transport: Transport, options: &Options) -> Self {
+        #[expect(clippy::expect_used, reason = "a dash is an id")]
+        let nobody = DeviceId::new("-").expect("a dash is an id");
+        let told = Told {
+            device: None,
+            named: None,
+            first: Draft::new(&nobody),
+            nobody,
+            received_at: Timestamp::default(),
+            lenient: options.checksum == Checksum::Lenient,
+            udp: transport == Transport::Udp,
+            checksum_ok: None,
+            count: 0,
+            given: 0,
+            more: VecDeque::new(),
+            replies: VecDeque::new(),
+        };
+        let inbox = Inbox::default();
+        let (ended, lost, closed) = (false, false, false);
+        Self { wire, inbox, told, ended, lost, asked: None, verdict: None, closed }
+    }
+
+    /// Cuts and reads on; `None`: something is due or has changed, look again.
+    fn advance(&mut self, report: &mut Report) -> Result<Option<Step>, DecodeError> {
+        let rest = self.inbox.rest();
+        if rest.is_empty() {
+            self.inbox.release();
+            return Ok(Some(Step::NeedBytes));
+        }
+        let whole = self.ended || self.told.udp;
+        match self.wire.cut(rest, whole) {
+            Cut::Need if self.ended && self.told.lenient && !self.lost => {
+                let length = rest.len();
+                self.frame(report, 0..length, length).map(|()| None)
+            }
+            Cut::Need if whole => {
+                let reason = format!("{} bytes of an unfinished frame", rest.len());
+                let error = DecodeError::new(BadFrame::Truncated, rest.len(), reason, rest);
+                self.inbox.skip(usize::MAX);
+                let silent = std::mem::take(&mut self.lost);
+                if silent { Ok(None) } else { Err(error) }
+            }
+            Cut::Need => Ok(Some(Step::NeedBytes)),
+            Cut::Skip(count) => {
+                self.inbox.skip(count.max(1));
+                Ok(None)
+            }
+            Cut::Bad { kind, reason, skip } => {
+                let error = DecodeError::new(kind, 0, reason, rest);
+                self.inbox.skip(skip.max(1));
+                let again = std::mem::replace(&mut self.lost, true);
+                if again { Ok(None) } else { Err(error) }
+            }
+            Cut::Frame { from, to, next } => {
+                self.lost = false;
+                self.frame(report, from..to, next).map(|()| None)
+            }
+        }
+    }
+
+    fn frame(
+        &mut self,
+        report: &mut Report,
+        within: std::ops::Range<usize>,
+        next: usize,
+    ) -> Result<(), DecodeError> {
+        tracing::trace!(target: PACKET, "decode");
+        self.told.begin();
+        std::mem::swap(report, &mut self.told.first.report);
+        let frame = self.inbox.rest().get(within).unwrap_or_default();
+        let read = self.wire.read(frame, &mut self.told);
+        let mut outcome = read.map_err(|Complaint(complaint)| {
+            let (kind, offset, reason) = *complaint;
+            DecodeError::new(kind, offset, reason, frame)
+        });
+        let known = self.told.named.is_some() || self.told.device.is_some();
+        if outcome.is_ok() && self.told.count > 0 && !known {
+            let reason = "a report before any identity";
+            outcome = Err(DecodeError::new(BadFrame::NoIdentity, 0, reason, frame));
+        }
+        self.inbox.skip(next.max(1));
+        self.asked = self.told.named.take();
+        if outcome.is_err() {
+            self.told.forget();
+        }
+        if !known {
+            self.told.replies.clear();
+        }
+        outcome
+    }
+
+    fn settle(&mut self, device: DeviceId, verdict: Admission) {
+        if verdict == Admission::Admitted {
+            self.told.device = Some(device);
+            return;
+        }
+        self.told.forget();
+        self.told.replies.clear();
+        // Several devices may share a connection: the others go on.
+        if self.told.device.is_none() && !self.told.udp {
+            self.inbox.skip(usize::MAX);
+            self.closed = true;
+            let refusal = self.wire.refusal();
+            if verdict == Admission::Refused && !refusal.is_empty() {
+                self.told.reply(Bytes::from_static(refusal), When::Immediate);
+            }
+        }
+    }
+}
+
+impl Decode for Decoder {
+    fn feed(&mut self, bytes: &[u8], received_at: Timestamp) {
+        self.ended = false;
+        self.told.received_at = received_at;
+        if !self.closed {
+            self.inbox.feed(bytes);
+        }
+    }
+
+    fn poll(&mut self, report: &mut Report) -> Result<Step, DecodeError> {
+        loop {
+            if let Some(device) = self.asked.take() {
+                let Some(verdict) = self.verdict.take() else {
+                    self.asked = Some(device.clone());
+                    return Ok(Step::Identify(device));
+                };
+                self.settle(device, verdict);
+            }
+            if let Some(given) = self.told.give(report) {
+                return given;
+            }
+            if let Some((bytes, when)) = self.told.replies.pop_front() {
+                return Ok(Step::Reply { bytes, when });
+            }
+            if self.closed {
+                return Ok(Step::Close);
+            }
+            if let Some(step) = self.advance(report)? {
+                return Ok(step);
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+    }
+
+    fn admit(&mut self, verdict: Admission) {
+        self.verdict = self.asked.is_some().then_some(verdict);
+    }
+
+    fn mid_frame(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    fn frame(&mut self) -> Option<Bytes> {
+        loop {
+            let rest = self.inbox.rest();
+            if rest.is_empty() {
+                return None;
+            }
+            match self.wire.cut(rest, self.told.udp) {
+                Cut::Need => return None,
+                Cut::Skip(count) => self.inbox.skip(count.max(1)),
+                Cut::Bad { skip, .. } => self.inbox.skip(skip.max(1)),
+                Cut::Frame { from, to, next } => {
+                    let frame = self.wire.split(rest.get(from..to).unwrap_or_default());
+                    self.inbox.skip(next.max(1));
+                    return Some(frame.into());
+                }
+            }
+        }
+    }
+}
