@@ -2,7 +2,8 @@
 //!
 //! A driver knows other streets than the router. What counts is not the distance to one computed
 //! path but whether the vehicle is still on *a* quick way: since it left the path, the time it
-//! has driven plus the time still to drive must not grow beyond what was left when it left.
+//! has driven plus the time still to drive must not grow beyond what was left when it left. A door
+//! may be served from several places; one that it is still on a quick way to is enough.
 
 use ingest::time::Timestamp;
 
@@ -27,6 +28,9 @@ const BACK_S: f64 = 120.0;
 /// …or for twice as long, and it has brought him nearer by this much, seconds at free flow.
 const BACK_NEARER_S: f64 = 150.0;
 
+/// Places to stand for one stop that are told apart.
+pub const PLACES_MAX: usize = 4;
+
 /// One vehicle on its way to its next stop.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct OffRoute {
@@ -48,6 +52,8 @@ pub struct Left {
     pub at: Timestamp,
     /// Seconds at free flow that were left then.
     pub to_drive_s: f64,
+    /// The same to each place where one may stand for the stop; infinite where there is none.
+    pub to_places_s: [f64; PLACES_MAX],
     /// Seconds at free flow driven since.
     pub driven_s: f64,
     /// Metres driven since.
@@ -68,6 +74,7 @@ impl OffRoute {
         let left = self.left.get_or_insert(Left {
             at: since,
             to_drive_s,
+            to_places_s: [f64::INFINITY; PLACES_MAX],
             driven_s,
             driven_m,
             strayed_at: now,
@@ -76,6 +83,15 @@ impl OffRoute {
         });
         left.strayed_at = now;
         left.strayed_to_drive_s = best_s;
+    }
+
+    /// How much farther each place is than it was, the least of it: `to_places_s` as
+    /// [`Left::to_places_s`], now. Where none is known, by the nearest.
+    pub fn farther_s(&self, to_drive_s: f64, to_places_s: [f64; PLACES_MAX]) -> f64 {
+        let Some(left) = self.left else { return 0.0 };
+        let pairs = to_places_s.iter().zip(left.to_places_s);
+        let least = pairs.map(|(now, then)| now - then).filter(|s| s.is_finite());
+        least.reduce(f64::min).unwrap_or(to_drive_s - left.to_drive_s)
     }
 
     /// The vehicle drove `metres`, at free flow `free_s`, not on the path it is expected on.
@@ -93,10 +109,17 @@ impl OffRoute {
         self.beside = (0.0, 0.0);
     }
 
-    /// Told that from here the best way to the stop takes `to_drive_s` at free flow.
-    pub fn look(&mut self, policy: &Policy, to_drive_s: f64, now: Timestamp) -> Option<Turn> {
+    /// Told that from here the best way to the stop takes `to_drive_s` at free flow, and of the
+    /// places to stand there the one that has become least far is `farther_s` farther than it was
+    /// when the vehicle left.
+    pub fn look(
+        &mut self,
+        policy: &Policy,
+        (to_drive_s, farther_s): (f64, f64),
+        now: Timestamp,
+    ) -> Option<Turn> {
         let left = self.left.as_mut()?;
-        let wasted = left.driven_s + to_drive_s - left.to_drive_s;
+        let wasted = left.driven_s + farther_s;
         let nearer = left.strayed_to_drive_s - to_drive_s;
         let kept_s = now.seconds_since(left.strayed_at);
         let settled = kept_s >= SETTLED_S && nearer >= NEARER_S;
@@ -163,7 +186,8 @@ mod tests {
                 if *change >= 0.0 {
                     rule.stray(at(t), at(t - 2), to_drive, to_drive);
                 }
-                if let Some(turn) = rule.look(&policy, to_drive, at(t)) {
+                let farther = to_drive - rule.left.map_or(to_drive, |l| l.to_drive_s);
+                if let Some(turn) = rule.look(&policy, (to_drive, farther), at(t)) {
                     said.push(format!("{t} {turn:?}"));
                 }
             }
@@ -185,6 +209,19 @@ mod tests {
     fn one_deviation_is_said_once_however_often_he_seems_to_turn_round() {
         let course = [(60, 1.0), (50, -0.8), (30, 1.0), (55, -0.8), (40, 1.0), (200, -1.0)];
         check(&course, "33 Raise, 355 Clear");
+    }
+
+    #[test]
+    fn a_quick_way_to_one_of_the_places_is_enough() {
+        let at = Timestamp::from_seconds;
+        let none = f64::INFINITY;
+        let mut rule = OffRoute::default();
+        assert_eq!(rule.farther_s(300.0, [300.0, none, none, none]), 0.0, "it has not left");
+        rule.stray(at(2), at(0), 300.0, 320.0);
+        assert_eq!(rule.farther_s(340.0, [none; PLACES_MAX]), 40.0, "only the nearest is known");
+        rule.left.as_mut().unwrap().to_places_s = [300.0, 360.0, none, none];
+        assert_eq!(rule.farther_s(340.0, [350.0, 340.0, none, none]), -20.0);
+        assert_eq!(rule.farther_s(340.0, [350.0, none, none, 340.0]), 50.0);
     }
 
     #[test]

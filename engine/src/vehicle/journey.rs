@@ -4,6 +4,7 @@
 use ingest::units::Position;
 
 use crate::alert::Turn;
+use crate::alert::off_route::PLACES_MAX;
 use crate::eta::travel::Stretch;
 use crate::model::EventKind;
 use crate::road::plane::distance_m;
@@ -87,6 +88,7 @@ impl Step<'_> {
         if self.is_near_next(seen.position) {
             return;
         }
+        let to_drive_s = (to_drive_s, self.farther_s(to_drive_s));
         let turn = self.state.off_route.look(&self.world.policy, to_drive_s, seen.time);
         match turn {
             Some(Turn::Raise) => {
@@ -158,14 +160,15 @@ impl Step<'_> {
         journey.astray = 0;
         let (on_way, best) = (journey.on_way, journey.way.as_ref().map(|w| w.left.free_s));
         if let (Some(since), Some(before), Some(best)) = (since, before, best) {
-            let allowed = match (self.state.off_route.left, on_way) {
-                (None, Some(left)) => {
-                    self.state.journey.on_way_left = on_way;
-                    self.farthest_kerb(left).max(before)
+            let first = self.state.off_route.left.is_none();
+            self.state.off_route.stray(seen.time, since, before, best);
+            if let Some(place) = on_way.filter(|_| first) {
+                self.state.journey.on_way_left = on_way;
+                let to_places_s = self.to_kerbs(place);
+                if let Some(left) = &mut self.state.off_route.left {
+                    left.to_places_s = to_places_s;
                 }
-                _ => before,
-            };
-            self.state.off_route.stray(seen.time, since, allowed, best);
+            }
         }
         self.state.journey.on_way_at = Some(seen.time);
         self.state.journey.on_way = Some(place);
@@ -221,14 +224,23 @@ impl Step<'_> {
         plan.visits[plan.open().next()?].leg
     }
 
-    /// Seconds at free flow to the place at the next stop that takes longest to reach: a driver
-    /// who stands there is on a quick way too.
-    fn farthest_kerb(&mut self, from: Place) -> f64 {
-        let Some(leg) = self.next_leg() else { return 0.0 };
-        let (road, router) = (&*self.world.road, &mut self.scratch.router);
-        let seconds =
-            leg.kerbs().filter_map(|to| Some(router.route(road, from, to, Profile::Van)?.seconds));
-        seconds.fold(0.0, f64::max)
+    /// How much farther the next stop has become since the vehicle left its way, for the place to
+    /// stand there that it may still be driving to: seconds at free flow.
+    fn farther_s(&mut self, to_drive_s: f64) -> f64 {
+        let astray = self.state.off_route.left.is_some() && !self.state.off_route.raised;
+        let Some(place) = self.state.place.filter(|_| astray) else { return 0.0 };
+        let to_places_s = self.to_kerbs(place);
+        self.state.off_route.farther_s(to_drive_s, to_places_s)
+    }
+
+    /// Seconds at free flow to each place where one may stand for the next stop.
+    fn to_kerbs(&mut self, from: Place) -> [f64; PLACES_MAX] {
+        let kerbs: Vec<Place> = self.next_leg().iter().flat_map(Leg::kerbs).collect();
+        let scratch = &mut *self.scratch;
+        let limit = (Profile::Van, f64::INFINITY);
+        scratch.router.times(&self.world.road, from, &kerbs, limit, &mut scratch.times);
+        let known = |i| scratch.times.get(i).copied().flatten().unwrap_or(f64::INFINITY);
+        std::array::from_fn(known)
     }
 
     /// Books the time since the fix before.

@@ -54,7 +54,7 @@ pub(super) struct Visit {
 }
 
 /// Places to stand for one door that are kept.
-pub(super) const KERBS_MAX: usize = 4;
+pub(super) const KERBS_MAX: usize = crate::alert::off_route::PLACES_MAX;
 
 /// A drive between two stops.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -316,6 +316,7 @@ fn left_to_wire(l: &Left) -> WireLeft {
         strayed_us: l.strayed_at.micros(),
         strayed_to_drive_s: l.strayed_to_drive_s,
         wasted_us: l.wasted_since.map(Timestamp::micros),
+        to_places_s: l.to_places_s.to_vec(),
     }
 }
 fn left(w: WireLeft) -> Left {
@@ -327,6 +328,9 @@ fn left(w: WireLeft) -> Left {
         strayed_at: Timestamp::from_micros(w.strayed_us),
         strayed_to_drive_s: w.strayed_to_drive_s,
         wasted_since: w.wasted_us.map(Timestamp::from_micros),
+        to_places_s: std::array::from_fn(|i| {
+            w.to_places_s.get(i).copied().unwrap_or(f64::INFINITY)
+        }),
     }
 }
 

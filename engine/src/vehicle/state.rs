@@ -27,6 +27,7 @@ pub struct Scratch {
     pub(super) observed: Observed,
     pub(super) router: Router,
     pub(super) near: Vec<Near>,
+    pub(super) times: Vec<Option<f64>>,
     pub(super) field: Field,
     pub(super) ahead: Vec<Ahead>,
     pub(super) open: Vec<usize>,

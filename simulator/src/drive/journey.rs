@@ -22,7 +22,7 @@ const SERVICE_S: (f64, f64) = (15.0, 1_500.0);
 const DETOUR_S: f64 = 240.0;
 /// Off every quick way: at least this much longer, seconds at free flow…
 const OFF_ROUTE_S: f64 = 60.0;
-/// …and this far from the planned one, metres.
+/// …and this far from what is left of the planned one, metres.
 const OFF_ROUTE_M: f64 = 60.0;
 /// Places along a street that are looked at for it, metres apart.
 const LOOK_M: f64 = 10.0;
@@ -321,7 +321,7 @@ impl Driver<'_> {
         let arrived = self.drive_path(journey, &path, visit.place, at_s);
         // `when` searches up to the end, which is here for now.
         journey.end_s = arrived;
-        if let Some(along_m) = self.lost_at(journey, first + branch, visit) {
+        if let Some(along_m) = self.lost_at(journey, first + branch, (visit, branch)) {
             let from_s = journey.when(along_m);
             let deviation = Deviation { kind: Trouble::OffRoute, from_s, to_s: arrived };
             journey.deviations.push(deviation);
@@ -356,12 +356,18 @@ impl Driver<'_> {
     }
 
     /// Metres along the journey at which no quick way leads to the visit any more: from the first
-    /// place far enough from the planned way on a street whose end is already too far out. Nobody
-    /// turns in the middle of a street, so it is lost from there on, not from its end.
-    fn lost_at(&mut self, journey: &Journey, branch: usize, visit: &PlannedVisit) -> Option<f64> {
+    /// place far enough from what was left of the planned way, on a street whose end is already
+    /// too far out. Nobody turns in the middle of a street, so it is lost from there on, not from
+    /// its end. Who turns round and drives back where he came from has left the way, too.
+    fn lost_at(
+        &mut self,
+        journey: &Journey,
+        branch: usize,
+        (visit, planned_branch): (&PlannedVisit, usize),
+    ) -> Option<f64> {
         let mut shape = Vec::new();
         let mut way = Vec::new();
-        for edge in &visit.path {
+        for edge in &visit.path[planned_branch..] {
             self.road.shape(*edge, &mut shape);
             way.extend_from_slice(&shape);
         }

@@ -211,7 +211,7 @@ pub(super) struct WireJourney {
     pub(super) kept_s: f64,
 }
 
-#[derive(Clone, Copy, PartialEq, Message)]
+#[derive(Clone, PartialEq, Message)]
 pub(super) struct WireLeft {
     #[prost(sfixed64, tag = "1")]
     pub(super) at_us: i64,
@@ -227,6 +227,8 @@ pub(super) struct WireLeft {
     pub(super) strayed_to_drive_s: f64,
     #[prost(sfixed64, optional, tag = "7")]
     pub(super) wasted_us: Option<i64>,
+    #[prost(double, repeated, tag = "8")]
+    pub(super) to_places_s: Vec<f64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
