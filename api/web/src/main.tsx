@@ -12,6 +12,7 @@ import "./css/fleet.css";
 import "./css/settings.css";
 import "./css/phone.css";
 import { beginOffline } from "./offline/begin";
+import { beginLanguage } from "./messages/language";
 import { followLinks } from "./state/address";
 import { beginExceptions } from "./state/exceptions";
 import { begin } from "./state/live";
@@ -26,7 +27,7 @@ beginKeys();
 beginOffline();
 whenRefused(leave);
 const root = document.getElementById("app");
-if (root !== null) render(<App />, root);
+if (root !== null) void beginLanguage().then(() => render(<App />, root));
 
 let begun = false;
 session.subscribe((who) => {

@@ -83,3 +83,32 @@ export function ok(truth, what) {
 /** Waits for a state of the screen or of a part of it. */
 export const state = (page, of, value) => page.waitForSelector(`${of}[data-state="${value}"]`, { state: "attached" });
 export const text = async (page, selector) => (await page.textContent(selector))?.trim() ?? "";
+
+/** Text that somebody cannot read: cut off without an ellipsis, or spilt out of its button. */
+export async function cut(page) {
+  return page.evaluate(() => {
+    const found = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const scrolls = (style) => /auto|scroll/.test(style.overflowX);
+    while (walker.nextNode()) {
+      const node = walker.currentNode;
+      const own = node.parentElement;
+      if (node.data.trim() === "" || own.closest(".vh, .maplibregl-map, [hidden], svg, noscript, script, style") !== null) continue;
+      const range = document.createRange();
+      range.selectNodeContents(node);
+      const text = range.getBoundingClientRect();
+      if (text.width < 2 || text.height < 2) continue;
+      for (let box = own; box !== null && box !== document.body; box = box.parentElement) {
+        const style = getComputedStyle(box);
+        if (style.opacity === "0" || scrolls(style) || style.textOverflow === "ellipsis" || style.position === "fixed") break;
+        const clips = /hidden|clip/.test(style.overflowX) || box.matches("button, .btn, .pill, .chip, nav a");
+        const area = box.getBoundingClientRect();
+        if (clips && (text.right > area.right + 1.5 || text.left < area.left - 1.5)) {
+          found.push(`"${node.data.trim().slice(0, 40)}" beyond ${box.tagName.toLowerCase()}.${String(box.className).split(" ")[0]} by ${Math.round(Math.max(text.right - area.right, area.left - text.left))} px`);
+          break;
+        }
+      }
+    }
+    return found;
+  });
+}

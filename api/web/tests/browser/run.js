@@ -2,6 +2,7 @@
 // against a running demo. WORD: only tests whose name has it.
 import { launch } from "./harness.js";
 import { board } from "./board.js";
+import { languages, languagesOfPage } from "./languages.js";
 import { live } from "./live.js";
 import { offline, offlinePage } from "./offline.js";
 import { others, real } from "./others.js";
@@ -10,7 +11,7 @@ import { vehicle } from "./vehicle.js";
 const args = process.argv.slice(2);
 const url = (args.find((a) => a.startsWith("http")) ?? process.env.MILEPOST_URL)?.replace(/\/$/, "");
 const word = args.find((a) => !a.startsWith("http"));
-const suites = { live, vehicle, board, offline, others, ...(url === undefined ? {} : { demo: { ...real(url), ...offlinePage(url) } }) };
+const suites = { live, vehicle, board, offline, languages, others, ...(url === undefined ? {} : { demo: { ...real(url), ...offlinePage(url), ...languagesOfPage(url) } }) };
 
 const browser = await launch();
 let [passed, failed] = [0, 0];

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
+import { Pseudo } from "../../src/messages/pseudo";
 import { speak, t } from "../../src/messages/translate";
 
 afterEach(() => speak("en", new Map()));
@@ -18,6 +19,15 @@ describe("messages", () => {
     const vans = (n: number) => t("{n, plural, one {# van} other {# vans}}", { n });
     expect([vans(1), vans(3), vans(5)]).toEqual(["1 furgonetka", "3 furgonetki", "5 furgonetek"]);
     expect(t("Late")).toBe("Late");
+  });
+});
+
+describe("the language that is none", () => {
+  it("lengthens every sentence and leaves its places alone", () => {
+    speak("en", new Pseudo());
+    expect(t("Late")).toBe("Làtë··");
+    expect(t("{n, plural, one {# van} other {# vans}}", { n: 2 })).toBe("2 vàñs··");
+    expect(t("{name} has {n, plural, one {# stop} other {# stops}} left", { name: "Van 3", n: 4 })).toBe("Van 3 hàs 4 stöps·· lëft···");
   });
 });
 

@@ -184,7 +184,7 @@ export function Exceptions() {
           <Board />
           <footer class="key-hints" aria-hidden="true">
             <span><kbd class="key">J</kbd> <kbd class="key">K</kbd> {t("move")}</span><span><kbd class="key">↵</kbd> {t("do the remedy")}</span>
-            <span><kbd class="key">S</kbd> {t("leave alone")}</span><span><kbd class="key">A</kbd> {t("take care")}</span>
+            <span><kbd class="key">S</kbd> {t("snooze")}</span><span><kbd class="key">A</kbd> {t("assign")}</span>
             <span><kbd class="key">Z</kbd> {t("undo")}</span><span><kbd class="key">O</kbd> {t("open van")}</span><span><kbd class="key">Esc</kbd> {t("close")}</span>
           </footer>
         </div>

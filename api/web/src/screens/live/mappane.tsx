@@ -71,7 +71,7 @@ export function MapPane() {
       const camera = cameraOf();
       if (camera === undefined && (!ready.value || bounds.value === undefined)) return;
       const phone = layout.peek() === "phone";
-      const padding = phone ? { top: 150, right: 40, bottom: 360, left: 40 } : { top: 84, right: 90, bottom: 56, left: 56 };
+      const padding = phone ? { top: 142, right: 32, bottom: 466, left: 32 } : { top: 84, right: 90, bottom: 56, left: 56 };
       const view = new MapView(host.current, { camera, box: bounds.peek(), vans: true, padding });
       held.current = view;
       view.onPick = (vehicle) => select(vehicle);

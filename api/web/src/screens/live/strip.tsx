@@ -12,7 +12,7 @@ import type { Quarter } from "../../worker/protocol";
 const QUARTER = 15 * 60_000;
 const HOUR = 60 * 60_000;
 /** The strip shows at least so many hours, so that a short day does not look like a long one. */
-const HOURS_MIN = 6;
+const HOURS_MIN = 3;
 
 /** What the strip spans: from the first stop to the last, in whole hours. */
 function axisOf(quarters: readonly Quarter[], at: number): { from: number; to: number } {
@@ -82,7 +82,7 @@ export function Strip() {
     <section class="strip" aria-label={t("Rest of the day")} data-part="strip" data-state={day === null ? "loading" : "some"}>
       <header>
         <h2>{t("Rest of the day")}</h2>
-        <span class="soft">{day === null ? t("Loading stops") : t("{left} of {stops} stops left · per 15 min", { left: number(left), stops: number(day.stops) })}</span>
+        <span class="soft">{day === null ? t("Loading stops") : layout.value === "phone" ? t("{left} of {stops} left", { left: number(left), stops: number(day.stops) }) : t("{left} of {stops} stops left · per 15 min", { left: number(left), stops: number(day.stops) })}</span>
         <button type="button" class="table-switch" aria-pressed={table} onClick={() => setTable(!table)}>{t("Table")}</button>
         <span class="space" />
         {worst !== undefined && (
