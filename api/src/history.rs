@@ -32,7 +32,7 @@ pub const TRACK_POINTS_MAX: usize = 100_000;
 /// Most predictions of one order that are told; the newest.
 pub const ETAS_MAX: usize = 1_000;
 /// Version of the tables; a file of another one is made anew.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 const TABLES: &str = "
 CREATE TABLE offsets (partition INTEGER PRIMARY KEY, next INTEGER NOT NULL);
@@ -48,6 +48,7 @@ CREATE TABLE events (
     PRIMARY KEY (tenant, partition, offset)
 ) WITHOUT ROWID;
 CREATE INDEX events_by_age ON events (at_us);
+CREATE INDEX events_of_type ON events (tenant, type, at_us);
 CREATE TABLE etas (
     tenant TEXT NOT NULL, ord TEXT NOT NULL, vehicle TEXT NOT NULL, seq INTEGER NOT NULL,
     at_us INTEGER NOT NULL, route TEXT NOT NULL, state TEXT NOT NULL, p10_us INTEGER,
@@ -217,6 +218,25 @@ impl History {
             }
         }
         Ok(found)
+    }
+
+    /// How many events of these types a tenant had since then. Blocks.
+    pub fn count(
+        &self,
+        tenant: &TenantId,
+        kinds: &[&str],
+        from: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let connection = connect(&self.path)?;
+        let mut select = connection.prepare(
+            "SELECT COUNT(*) FROM events WHERE tenant = ?1 AND type = ?2 AND at_us >= ?3",
+        )?;
+        let mut all = 0;
+        for kind in kinds {
+            let of = params![tenant.as_str(), kind, from.micros()];
+            all += select.query_row(of, |row| row.get::<_, i64>(0))? as u64;
+        }
+        Ok(all)
     }
 
     /// What was predicted for an order, oldest first; the newest [`ETAS_MAX`]. Blocks.

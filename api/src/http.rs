@@ -22,6 +22,7 @@ use crate::write::BODY_MAX;
 use crate::{assets, auth, customer, open, tiles, write};
 
 pub(crate) mod care;
+pub(crate) mod costs;
 pub(crate) mod deliveries;
 pub(crate) mod devices;
 pub(crate) mod events;
@@ -39,7 +40,9 @@ pub(crate) mod routes;
 pub(crate) mod session;
 pub(crate) mod stops;
 pub(crate) mod stream;
+pub(crate) mod tell;
 pub(crate) mod templates;
+pub(crate) mod today;
 pub(crate) mod track;
 pub(crate) mod vehicles;
 pub(crate) mod webhooks;
@@ -68,8 +71,11 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(stops::act))
         .routes(routes!(deliveries::get))
         .routes(routes!(exceptions::list))
+        .routes(routes!(costs::get, costs::put))
         .routes(routes!(care::snooze, care::wake))
         .routes(routes!(care::assign, care::unassign))
+        .routes(routes!(tell::list, tell::tell, tell::untell))
+        .routes(routes!(today::get))
         .routes(routes!(events::list))
         .routes(routes!(reroutes::list))
         .routes(routes!(reroutes::get))

@@ -23,6 +23,8 @@ pub mod language;
 pub(crate) mod letter;
 pub mod mail;
 pub(crate) mod outbox;
+pub(crate) mod people;
+mod reason;
 pub(crate) mod sender;
 pub mod template;
 pub(crate) mod told;

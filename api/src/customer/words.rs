@@ -4,6 +4,7 @@
 use axum::http::{HeaderMap, header};
 use engine::model::CauseKind;
 
+use crate::message::language::Language;
 use crate::policy::{Stage, Standing};
 
 /// Everything the page says in one language.
@@ -119,6 +120,18 @@ pub(crate) fn chosen(asked: Option<&str>, headers: &HeaderMap) -> &'static Words
 
 /// Every language, English first.
 pub(crate) const ALL: [&Words; 6] = [&ENGLISH, &GERMAN, &SPANISH, &PORTUGUESE, &FRENCH, &ARABIC];
+
+/// Those of a language.
+pub(crate) const fn of(language: Language) -> &'static Words {
+    match language {
+        Language::En => &ENGLISH,
+        Language::De => &GERMAN,
+        Language::Es => &SPANISH,
+        Language::Pt => &PORTUGUESE,
+        Language::Fr => &FRENCH,
+        Language::Ar => &ARABIC,
+    }
+}
 
 const ENGLISH: Words = Words {
     code: "en",

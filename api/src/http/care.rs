@@ -2,6 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use engine::model::OpenException;
 use ingest::id::VehicleId;
 use ingest::time::Timestamp;
 use serde::Deserialize;
@@ -10,6 +11,7 @@ use utoipa::ToSchema;
 use super::Unread;
 use crate::app::{App, Shared};
 use crate::auth::{Caller, Planner};
+use crate::live::Seen;
 use crate::problem::{Failures, Problem};
 use crate::store::care;
 
@@ -34,14 +36,15 @@ pub(crate) struct AssignIn {
     to: String,
 }
 
-/// 404 unless the exception is open.
-fn open(app: &App, who: &Caller, id: &str) -> Result<(), Problem> {
+/// An open exception and its vehicle; 404 unless it is open.
+pub(super) fn opened(app: &App, who: &Caller, id: &str) -> Result<(Seen, OpenException), Problem> {
     let unknown = || Problem::unknown("open exception", id);
     let (vehicle, seq) = id.rsplit_once('.').ok_or_else(unknown)?;
     let vehicle = VehicleId::new(vehicle).map_err(|_bad| unknown())?;
     let seq: u64 = seq.parse().map_err(|_bad| unknown())?;
     let seen = app.live.vehicle(&who.tenant, &vehicle).ok_or_else(unknown)?;
-    seen.view.open.iter().find(|open| open.seq == seq).map(|_| ()).ok_or_else(unknown)
+    let open = seen.view.open.iter().find(|open| open.seq == seq).cloned();
+    Ok((seen, open.ok_or_else(unknown)?))
 }
 
 async fn snoozed(
@@ -77,7 +80,7 @@ pub(crate) async fn snooze(
     Path(id): Path<String>,
     body: Unread,
 ) -> Result<StatusCode, Problem> {
-    open(&app, &who, &id)?;
+    opened(&app, &who, &id)?;
     let SnoozeIn { until } = body.read()?;
     let expected = "a time of RFC 3339 after now, at most 24 h";
     let wrong = || Problem::value("until", &until, expected);
@@ -98,7 +101,7 @@ pub(crate) async fn wake(
     State(app): State<Shared>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    open(&app, &who, &id)?;
+    opened(&app, &who, &id)?;
     snoozed(&app, who, id, None).await
 }
 
@@ -112,7 +115,7 @@ pub(crate) async fn assign(
     Path(id): Path<String>,
     body: Unread,
 ) -> Result<StatusCode, Problem> {
-    open(&app, &who, &id)?;
+    opened(&app, &who, &id)?;
     let AssignIn { to } = body.read()?;
     let to = to.trim().to_owned();
     if to.is_empty() || to.chars().count() > NAME_MAX {
@@ -130,6 +133,6 @@ pub(crate) async fn unassign(
     State(app): State<Shared>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    open(&app, &who, &id)?;
+    opened(&app, &who, &id)?;
     assigned(&app, who, id, None).await
 }

@@ -13,7 +13,7 @@ use crate::cost::late_minutes;
 use crate::live::Seen;
 use crate::problem::{Failures, Problem};
 use crate::store::care;
-use crate::store::keys::rate_per_minute;
+use crate::store::costs::{self, Costs};
 
 /// A deviation that somebody should look at.
 #[derive(Debug, Serialize, ToSchema)]
@@ -62,6 +62,9 @@ pub(crate) struct ExceptionsOut {
     exceptions: Vec<ExceptionOut>,
     /// The moment it is true for.
     as_of: String,
+    /// Of the costs, as ISO 4217 spells it; absent: bare numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<String>,
     /// Cursor of the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
@@ -102,10 +105,11 @@ pub(crate) async fn list(
     Asked(page): Asked<Page>,
 ) -> Result<Json<ExceptionsOut>, Problem> {
     let limit = page.limit()?;
-    let (rate, care) = app.store.read(|c| {
-        let rate = rate_per_minute(c, &who.tenant)?;
-        Ok::<_, Problem>((rate, care::of_tenant(c, &who.tenant)?))
+    let (costs, care) = app.store.read(|c| {
+        let costs = costs::of(c, &who.tenant)?;
+        Ok::<_, Problem>((costs, care::of_tenant(c, &who.tenant)?))
     })?;
+    let Costs { rate_per_minute: rate, currency } = costs;
     let (all, as_of) = {
         let fleet = app.live.read();
         (fleet.all(&who.tenant), fleet.as_of())
@@ -131,7 +135,7 @@ pub(crate) async fn list(
         }
     }
     let as_of = as_of.to_string();
-    std::future::ready(Ok(Json(ExceptionsOut { exceptions: found, as_of, next }))).await
+    std::future::ready(Ok(Json(ExceptionsOut { exceptions: found, as_of, currency, next }))).await
 }
 
 /// One about a stop costs what that stop costs; one about the vehicle costs all its stops.
@@ -151,7 +155,8 @@ fn exception(seen: &Seen, open: &OpenException, rate: f64) -> ExceptionOut {
         .collect();
     late.sort_by(|a, b| b.0.total_cmp(&a.0));
     let minutes: f64 = late.iter().map(|(minutes, _)| minutes).sum();
-    let cents = |value: f64| (value * 100.0).round() / 100.0;
+    // Adding 0 makes a rounded −0 plain 0.
+    let cents = |value: f64| (value * 100.0).round() / 100.0 + 0.0;
     let remedies = view.proposal.iter().map(|proposal| RemedyOut {
         kind: "accept_reroute",
         reroute: proposal.id.to_string(),

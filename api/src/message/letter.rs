@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::language::{Language, zone};
 use super::outbox::{Happened, id_of};
+use super::reason::reason;
 use super::template::{Template, Values, fill};
 use super::told::Of;
 use super::words::{self, farewell};
@@ -104,7 +105,7 @@ impl Filled {
         put("expected_to", expected.and_then(|(_, to)| time(round(to, true))));
         let late = event.expected_late_s.map(|late| (late + 59) / 60);
         put("late_minutes", late.map(|minutes| language.number(minutes)));
-        put("cause", event.cause.clone());
+        put("cause", event.cause.as_deref().and_then(|cause| reason(cause, language)));
         values.extend(link.then(|| ("link", LINK_MARK.to_owned())));
         Self { values }
     }

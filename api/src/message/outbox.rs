@@ -17,7 +17,7 @@ use ingest::record::{Envelope, Kind, Pid};
 use ingest::time::Timestamp;
 use tokio::runtime::Handle;
 
-use super::letter::{self, Letter};
+use super::people::People;
 use super::told::{self, Of};
 use super::{Condition, NewMessage, words};
 use crate::app::Shared;
@@ -205,52 +205,9 @@ impl Outbox {
             candidates.push((told::to_program(&of, hook, now), told::program(event)));
         }
         if to_people {
-            self.decide_people(&of, (hooks.as_slice(), rules), now, candidates)?;
-        }
-        Ok(())
-    }
-
-    /// The messages to the customer whose visit it is.
-    fn decide_people(
-        &self,
-        of: &Of<'_>,
-        (hooks, rules): (&[WebhookRow], &Rules),
-        now: Timestamp,
-        candidates: &mut Vec<(NewMessage, Condition)>,
-    ) -> Result<(), Ended> {
-        let (happened, store) = (of.happened, &self.app.store);
-        let contact = of.stop().and_then(|stop| stop.contact.as_ref());
-        let (Some(contact), Some(visit)) = (contact, told::visit(&happened.event)) else {
-            return Ok(());
-        };
-        let dropped = &self.app.metrics.messages_dropped;
-        let Some(span) = letter::due(of, rules, now) else {
-            dropped.inc();
-            return Ok(());
-        };
-        let tenant = &happened.key.tenant;
-        let page = self.app.messages.mail.page.as_deref();
-        let own = |event: &str, language: &str| {
-            store.read(|c| addresses::template(c, tenant, (event, language))).ok().flatten()
-        };
-        let letter = Letter::new(of, contact, own, page.is_some());
-        let mut tell = |message: NewMessage| -> Result<(), Ended> {
-            let address = message.recipient.clone();
-            if store.read(|c| addresses::opted_out(c, tenant, &address))? {
-                dropped.inc();
-            } else {
-                let condition = letter::condition(happened.event.kind, visit.clone());
-                candidates.push((message, condition));
-            }
-            Ok(())
-        };
-        if let Some(address) = &contact.email {
-            tell(letter.mail(happened, address, page, span))?;
-        }
-        if let Some(phone) = &contact.phone {
-            for hook in hooks.iter().filter(|hook| hook.wants("sms")) {
-                tell(letter.sms(happened, (phone, hook), page, span))?;
-            }
+            let told = People::of(&self.app, &of, (hooks.as_slice(), rules), now)?;
+            self.app.metrics.messages_dropped.inc_by(told.dropped());
+            candidates.extend(told.letters());
         }
         Ok(())
     }

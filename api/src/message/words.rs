@@ -88,7 +88,7 @@ const fn frame(language: Language) -> [&'static str; 2] {
     }
 }
 
-/// Subject and text. The cause comes in English alone, so no other language repeats it.
+/// Subject and text.
 fn words(event: EventKind, language: Language) -> [&'static str; 2] {
     match language {
         Language::En => english(event),
@@ -140,7 +140,7 @@ fn german(event: EventKind) -> [&'static str; 2] {
             "Ihre Lieferung {order} verspätet sich[: jetzt {expected_from} bis {expected_to} Uhr]",
             "Es tut uns leid: Ihre Lieferung {order} kommt später als versprochen[ (zwischen \
              {window_from} und {window_to} Uhr)].[\n\nWir erwarten sie jetzt zwischen \
-             {expected_from} und {expected_to} Uhr.]",
+             {expected_from} und {expected_to} Uhr.][\n\nDer Grund: {cause}.]",
         ],
         EventKind::BackOnTime => [
             "Ihre Lieferung {order} kommt doch pünktlich",
@@ -170,7 +170,7 @@ fn spanish(event: EventKind) -> [&'static str; 2] {
             "Su entrega {order} llegará tarde[: ahora de {expected_from} a {expected_to}]",
             "Lo sentimos: su entrega {order} llegará más tarde de lo prometido[ (entre las \
              {window_from} y las {window_to})].[\n\nAhora la esperamos entre las {expected_from} \
-             y las {expected_to}.]",
+             y las {expected_to}.][\n\nEl motivo: {cause}.]",
         ],
         EventKind::BackOnTime => [
             "Su entrega {order} llegará finalmente a tiempo",
@@ -199,7 +199,7 @@ fn portuguese(event: EventKind) -> [&'static str; 2] {
             "A sua entrega {order} vai atrasar-se[: agora das {expected_from} às {expected_to}]",
             "Lamentamos: a sua entrega {order} chegará mais tarde do que o prometido[ (entre as \
              {window_from} e as {window_to})].[\n\nEsperamo-la agora entre as {expected_from} e \
-             as {expected_to}.]",
+             as {expected_to}.][\n\nO motivo: {cause}.]",
         ],
         EventKind::BackOnTime => [
             "A sua entrega {order} chegará afinal a horas",
@@ -229,7 +229,7 @@ fn french(event: EventKind) -> [&'static str; 2] {
              {expected_to}]",
             "Nous sommes désolés : votre livraison {order} arrivera plus tard que promis[ (entre \
              {window_from} et {window_to})].[\n\nNous l'attendons désormais entre \
-             {expected_from} et {expected_to}.]",
+             {expected_from} et {expected_to}.][\n\nLa raison : {cause}.]",
         ],
         EventKind::BackOnTime => [
             "Votre livraison {order} sera finalement à l'heure",
@@ -257,7 +257,7 @@ fn arabic(event: EventKind) -> [&'static str; 2] {
         EventKind::PredictedLate => [
             "سيتأخر طلبك {order}[: الآن من {expected_from} إلى {expected_to}]",
             "نعتذر: سيصل طلبك {order} بعد الموعد المحدد[ (بين {window_from} و{window_to})].[\n\n\
-             نتوقع وصوله الآن بين {expected_from} و{expected_to}.]",
+             نتوقع وصوله الآن بين {expected_from} و{expected_to}.][\n\nالسبب: {cause}.]",
         ],
         EventKind::BackOnTime => [
             "سيصل طلبك {order} في موعده",

@@ -40,6 +40,22 @@ pub fn of_tenant(
     Ok(rows.collect::<Result<_, rusqlite::Error>>()?)
 }
 
+/// Ids of the exceptions that somebody left alone or takes care of since then; at most 20,000,
+/// the newest.
+pub fn noted_since(
+    connection: &Connection,
+    tenant: &TenantId,
+    from: Timestamp,
+) -> Result<Vec<String>, StoreError> {
+    let mut select = connection.prepare(
+        "SELECT exception FROM care WHERE tenant = ?1 AND at_us >= ?2
+         AND (snoozed_us IS NOT NULL OR assigned IS NOT NULL) ORDER BY at_us DESC LIMIT ?3",
+    )?;
+    let place = params![tenant.as_str(), from.micros(), NOTED_MAX];
+    let rows = select.query_map(place, |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, rusqlite::Error>>()?)
+}
+
 /// Notes until when it may be left alone; `None` takes that back.
 pub fn snooze(
     connection: &Connection,

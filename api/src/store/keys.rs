@@ -160,18 +160,6 @@ pub fn by_id(connection: &Connection, id: &str) -> Result<Option<StoredKey>, Sto
     .transpose()
 }
 
-/// The tenant's cost of one minute of lateness, in its own currency; 1 unless set.
-pub fn rate_per_minute(connection: &Connection, tenant: &TenantId) -> Result<f64, StoreError> {
-    let rate = connection
-        .query_row(
-            "SELECT rate_per_minute FROM tenants WHERE tenant = ?1",
-            params![tenant.as_str()],
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(rate.unwrap_or(1.0))
-}
-
 /// SHA-256 of a secret; it is random enough that no slow hash is needed.
 pub(crate) fn hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()

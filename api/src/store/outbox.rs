@@ -79,6 +79,50 @@ pub fn take(
     Ok(taken)
 }
 
+/// Whether one of these was told before: each is told once of its visit.
+pub fn known(
+    connection: &Connection,
+    candidates: &[(NewMessage, Condition)],
+) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM told WHERE tenant = ?1 AND destination = ?2 AND route = ?3
+               AND stop = ?4 AND event = ?5";
+    let mut select = connection.prepare(sql)?;
+    for (message, condition) in candidates {
+        let Condition::Once { event, of: (route, stop) } = condition else { continue };
+        let place = params![message.tenant.as_str(), message.destination, route, stop, event];
+        if select.exists(place)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Takes messages back that wait and are not due yet; what they were to tell counts as untold.
+pub fn take_back(
+    connection: &Connection,
+    candidates: &[(NewMessage, Condition)],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for (message, condition) in candidates {
+        let Condition::Once { event, of: (route, stop) } = condition else { continue };
+        let tenant = message.tenant.as_str();
+        let gone = connection.execute(
+            "DELETE FROM messages WHERE id = ?1 AND tenant = ?2 AND state = 'waiting'
+             AND tries = 0 AND due_us > ?3",
+            params![message.id, tenant, now.micros()],
+        )?;
+        if gone == 0 {
+            continue;
+        }
+        connection.execute(
+            "DELETE FROM told WHERE tenant = ?1 AND destination = ?2 AND route = ?3 AND stop = ?4
+             AND event = ?5",
+            params![tenant, message.destination, route, stop, event],
+        )?;
+    }
+    Ok(())
+}
+
 /// A message that is asked for by hand.
 pub fn add(connection: &Connection, message: &NewMessage) -> Result<(), StoreError> {
     insert(connection, message, State::Waiting, None)?;

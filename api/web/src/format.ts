@@ -17,6 +17,8 @@ function makeClocks() {
     day: of({ weekday: "short", day: "numeric", month: "short" }),
     full: of({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }),
     name: of({ timeZoneName: "short" }),
+    /** For reckoning, whatever figures the person reads. */
+    plain: new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit" }),
   };
 }
 
@@ -50,6 +52,12 @@ export const day = (at: number): string => clocks.day.format(at);
 export const dayClock = (at: number): string => clocks.full.format(at);
 /** `14:22–14:34` */
 export const span = (from: number, to: number): string => `${clock(from)}–${clock(to)}`;
+
+/** When the day of `at` began in the zone that is shown; on the two days a year of another length an hour off. */
+export function midnight(at: number): number {
+  const [hours = 0, minutes = 0, seconds = 0] = clocks.plain.format(at).split(":").map(Number);
+  return at - ((hours * 60 + minutes) * 60 + seconds) * 1000 - (at % 1000);
+}
 
 /** Milliseconds of an RFC 3339 time; NaN stays NaN. */
 export const ms = (text: string): number => Date.parse(text);

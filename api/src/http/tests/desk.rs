@@ -37,6 +37,49 @@ fn an_exception_is_snoozed_and_assigned_and_both_are_taken_back() {
 }
 
 #[test]
+fn what_was_handled_and_what_passed_by_itself_is_counted_since_a_time() {
+    let world = World::new("today");
+    let silent = |seq| event(seq, EventKind::NoSignal);
+    world.say("acme/van-1", &[position("acme/van-1", 1), silent(2)]);
+    let list = world.until("/v1/exceptions", |_, json| json["exceptions"][0]["id"].is_string());
+    let path = format!("/v1/exceptions/{}/assign", list["exceptions"][0]["id"].as_str().unwrap());
+    assert_eq!(world.ask("POST", &path, Some(&json!({"to": "Ana"}))).0, 204);
+    let back = |seq| event(seq, EventKind::SignalBack);
+    world.say("acme/van-1", &[back(3), silent(4), back(5), silent(6)]);
+    let today = "/v1/exceptions/today?from=2026-11-20T00:00:00Z";
+    let counts = world.until(today, |_, json| json["by_themselves"] == 1);
+    assert_eq!(counts, json!({"handled": 1, "by_themselves": 1}), "the third is still open");
+    let later = "/v1/exceptions/today?from=2026-11-21T00:00:00Z";
+    assert_eq!(world.ask("GET", later, None).1, json!({"handled": 0, "by_themselves": 0}));
+    assert_eq!(world.ask("GET", "/v1/exceptions/today?from=noon", None).0, 422);
+    let other = world.key_of("other", Role::Viewer);
+    let seen = world.ask_as(&other, "GET", today, None).1;
+    assert_eq!(seen, json!({"handled": 0, "by_themselves": 0}));
+}
+
+#[test]
+fn lateness_costs_what_the_tenant_says() {
+    let world = World::new("costs");
+    let get = || world.ask("GET", "/v1/costs", None).1;
+    assert_eq!(get(), json!({"rate_per_minute": 1.0}));
+    let costs = json!({"rate_per_minute": 2.5, "currency": "EUR"});
+    assert_eq!(world.ask("PUT", "/v1/costs", Some(&costs)), (200, costs.clone()));
+    assert_eq!(get(), costs);
+    assert_eq!(world.ask("GET", "/v1/exceptions", None).1["currency"], "EUR");
+    for wrong in [
+        json!({"rate_per_minute": -1.0}),
+        json!({"rate_per_minute": 1e9}),
+        json!({"rate_per_minute": 1.0, "currency": "euro"}),
+        json!({"rate_per_minute": 1.0, "currency": "€uro"}),
+    ] {
+        assert_eq!(world.ask("PUT", "/v1/costs", Some(&wrong)).0, 422, "{wrong}");
+    }
+    let other = world.key_of("other", Role::Dispatcher);
+    assert_eq!(world.ask_as(&other, "GET", "/v1/costs", None).1, json!({"rate_per_minute": 1.0}));
+    assert_eq!(world.ask_as(&other, "PUT", "/v1/costs", Some(&costs)).0, 403);
+}
+
+#[test]
 fn keys_are_made_told_once_and_revoked() {
     let world = World::new("keys");
     let (status, made) = world.ask("POST", "/v1/keys", Some(&json!({"role": "viewer"})));

@@ -38,7 +38,7 @@ fn line(stop: &str, order: &str, state: StopState, miss: Option<f64>) -> StopEta
     }
 }
 
-fn eta(seq: u64, first: StopState, miss: Option<f64>) -> Output {
+pub(super) fn eta(seq: u64, first: StopState, miss: Option<f64>) -> Output {
     let next = if first.is_done() { StopState::Next } else { StopState::Later };
     let stops = vec![line("s1", "o-1", first, miss), line("s2", "o-2", next, None)];
     let route = RouteId::new("r1").unwrap();

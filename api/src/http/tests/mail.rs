@@ -2,9 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use engine::model::EventKind;
+use engine::model::{EventKind, StopState};
 use ingest::id::{OrderId, RouteId, StopId};
 
+use super::flow::eta;
 use super::mailbox::Mailbox;
 use super::receiver::{Answer, Receiver};
 use super::*;
@@ -43,7 +44,8 @@ fn of_stop(seq: u64, kind: EventKind, stop: &str) -> Output {
         event.stop = Some(StopId::new(stop).unwrap());
         event.order = Some(OrderId::new(&stop.replace('s', "o-")).unwrap());
         event.expected_late_s = (kind == EventKind::PredictedLate).then_some(780);
-        event.cause = (kind == EventKind::PredictedLate).then(|| "slow\r\ntraffic".to_owned());
+        event.cause = (kind == EventKind::PredictedLate)
+            .then(|| "slow traffic on Rua\r\nBcc: x@y.z".to_owned());
     }
     output
 }
@@ -98,6 +100,8 @@ fn each_customer_is_told_once_in_their_language() {
         of("predicted_late")
     );
     assert!(text("predicted_late").contains("zwischen 09:00 und 10:00 Uhr"), "Lisbon's clock");
+    let why = "Der Grund: auf der Strecke Rua  Bcc: x@y.z ist der Verkehr langsamer als sonst.";
+    assert!(text("predicted_late").contains(why), "{}", text("predicted_late"));
     assert!(text("back_on_time").contains("doch wie versprochen"));
     assert!(text("completed").contains("تم تسليم طلبك o-2"), "{}", text("completed"));
     assert!(of("completed")["html"].as_str().unwrap().contains("dir=\"rtl\""));
@@ -118,6 +122,50 @@ fn each_customer_is_told_once_in_their_language() {
         let bytes = record.value.unwrap();
         assert!(!bytes.windows(11).any(|w| w == b"example.com"), "never on the log");
     }
+}
+
+#[test]
+fn a_dispatcher_tells_whom_an_exception_makes_late_once() {
+    let mailbox = Mailbox::new();
+    let contacts = [json!({"email": "ana@example.com", "language": "pt"})];
+    let world = world("mail-by-hand", Some(&mailbox.url), &contacts);
+    let late = eta(2, StopState::Next, Some(0.8));
+    let silent = event(3, EventKind::NoSignal);
+    world.say("acme/van-1", &[position("acme/van-1", 1), late, silent]);
+    let list = world.until("/v1/exceptions", |_, json| json["exceptions"][0]["id"].is_string());
+    let path = format!("/v1/exceptions/{}/tell", list["exceptions"][0]["id"].as_str().unwrap());
+    let state = || world.ask("GET", &path, None).1["customers"].clone();
+    assert_eq!(state(), json!([{"order": "o-1", "stop": "s1", "state": "untold"}]));
+    let tell = || world.ask("POST", &path, None);
+
+    assert_eq!(tell().1["messages"], 1);
+    assert_eq!(state()[0]["state"], "told");
+    assert_eq!(tell().1["messages"], 0, "told twice");
+    assert_eq!(world.ask("DELETE", &path, None).0, 204);
+    assert_eq!((state()[0]["state"].clone(), messages(&world).len()), (json!("untold"), 0));
+
+    assert_eq!(tell().1["messages"], 1);
+    assert_eq!(mailbox.got().len(), 0, "it leaves when nobody can take it back any more");
+    world.ahead.fetch_add(11, Ordering::Relaxed);
+    let told = told(&world, 1);
+    assert_eq!((mailbox.wait_for(1).len(), &told[0]["state"]), (1, &json!("sent")));
+    assert!(told[0]["text"].as_str().unwrap().contains("sem sinal da carrinha"), "{told:?}");
+    assert_eq!(world.ask("DELETE", &path, None).0, 204);
+    assert_eq!(state()[0]["state"], "told", "what has left cannot be taken back");
+    let mut said = of_stop(4, EventKind::PredictedLate, "s1");
+    if let Said::Event(event) = &mut said.body {
+        event.at = Timestamp::from_seconds(START);
+    }
+    world.say("acme/van-1", &[said, of_stop(5, EventKind::Completed, "s1")]);
+    world.until("/v1/messages", |_, json| {
+        json["messages"].as_array().unwrap().iter().any(|m| m["event"] == "completed")
+    });
+    assert_eq!(messages(&world).len(), 2, "the engine says the same, and nobody is told again");
+
+    let viewer = world.key_of("acme", Role::Viewer);
+    assert_eq!(world.ask_as(&viewer, "POST", &path, None).0, 403);
+    let other = world.key_of("other", Role::Admin);
+    assert_eq!(world.ask_as(&other, "POST", &path, None).0, 404);
 }
 
 #[test]

@@ -99,7 +99,15 @@ export type Cause = Plain<Schemas["CauseOut"]>;
 /** What can be done about an exception. */
 export type Remedy = Plain<Schemas["RemedyOut"]>;
 export type Exception = Plain<Schemas["ExceptionOut"]>;
-export type Exceptions = Omit<Plain<Schemas["ExceptionsOut"]>, "exceptions"> & { exceptions: Exception[]; currency?: string };
+export type Exceptions = Omit<Plain<Schemas["ExceptionsOut"]>, "exceptions"> & { exceptions: Exception[] };
+/** A customer whom a problem makes late. */
+export type Concerned = Plain<Schemas["ConcernedOut"]>;
+/** What became of telling them. */
+export type Told = Plain<Schemas["ToldOut"]>;
+/** What became of today's problems. */
+export type Today = Plain<Schemas["TodayOut"]>;
+/** What lateness costs. */
+export type Costs = Plain<Schemas["CostsJson"]>;
 /** An open proposal. */
 export type Reroute = Omit<Plain<Schemas["RerouteOut"]>, "line"> & { line?: Place[] };
 /** The way along roads to each stop. */

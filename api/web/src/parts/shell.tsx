@@ -63,7 +63,7 @@ function keyList(): [string[], string][] {
     [["/"], t("Search")], [["J", "K"], t("Next, previous row")], [["Enter"], t("Do the best remedy")], [["O"], t("Open the van")],
     [["G", "L"], t("Go to Live")], [["G", "E"], t("Go to Exceptions")], [["G", "P"], t("Go to Routes")],
     [["1", "4"], t("Filter on time, at risk, late, no signal")], [["F"], t("Fit the map")], [["+", "−"], t("Zoom")], [["M"], t("Focus the map")],
-    [["I"], t("Say the selected van")], [["S"], t("Leave alone for 30 min")], [["A"], t("Take care of it")], [["Z"], t("Undo")], [["L"], t("Back to live")], [["?"], t("These keys")], [["Esc"], t("Close, one level")],
+    [["I"], t("Say the selected van")], [["T", "Enter"], t("Tell customers")], [["S"], t("Leave alone for 30 min")], [["A"], t("Take care of it")], [["Z"], t("Undo")], [["L"], t("Back to live")], [["?"], t("These keys")], [["Esc"], t("Close, one level")],
   ];
 }
 

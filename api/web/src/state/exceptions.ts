@@ -1,6 +1,7 @@
 /** Open exceptions, the most expensive first; their order changes only between a person's actions. */
 import { computed, signal } from "@preact/signals";
-import { all, ask, type Exception, type Exceptions, type Reroute } from "../api/client";
+import { all, ask, type Exception, type Exceptions, type Reroute, type Today } from "../api/client";
+import { midnight } from "../format";
 import { keep, recall } from "../offline/kept";
 import { now, onEvent } from "./live";
 import { session, whose } from "./session";
@@ -41,6 +42,20 @@ interface Last {
 /** When what is shown was read, where it was kept and not read just now; 0 else. */
 export const keptAt = signal(0);
 
+/** What became of the problems of today that are no longer open. */
+export const today = signal<Today | undefined>(undefined);
+/** Counted this seldom, milliseconds. */
+const COUNT_EVERY = 60_000;
+let counted = 0;
+
+/** Counts since midnight at the branch; without an answer the count is left out. */
+async function count(): Promise<void> {
+  if (Date.now() - counted < COUNT_EVERY) return;
+  counted = Date.now();
+  const from = new Date(midnight(now.value)).toISOString();
+  today.value = await ask<Today>(`/v1/exceptions/today?from=${encodeURIComponent(from)}`).catch(() => undefined);
+}
+
 let last = 0;
 let kept = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -63,6 +78,7 @@ async function read(): Promise<void> {
     failed.value = "";
     keptAt.value = 0;
     keepSeldom();
+    void count();
   } catch (error) {
     failed.value = error instanceof Error ? error.message : String(error);
     if (!loaded.value) await restore();

@@ -98,6 +98,29 @@ export const board = {
     await close();
   }),
 
+  "tells customers by two keys, once, and takes that back": (browser) => withFake({ vans: 90 }, async (fake, url) => {
+    const id = fake.town.exceptions().find((e) => e.type === "predicted_late").id;
+    const { page, notes, close } = await open(browser, `${url}/app/exceptions?x=${id}`);
+    await page.waitForSelector("[data-part=tell]");
+    const words = await text(page, "[data-part=tell]");
+    ok((await text(page, "[data-part=detail] header")).includes("No delay message sent yet."), "that nobody was told is said");
+    await page.focus(`[data-exception="${id}"]`);
+    await page.keyboard.press("t");
+    equal(fake.told.size, 0, "told by one key");
+    await page.waitForFunction(() => document.activeElement?.getAttribute("data-part") === "tell");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("[data-part=tell]", { state: "detached" });
+    ok(fake.told.size > 0 && words.includes(String(fake.told.size)), `as many as were named: ${words}, ${fake.told.size}`);
+    ok((await text(page, "[data-part=detail] header")).includes(" told."), "that they were told is said");
+    ok((await text(page, "[data-part=toast]")).includes("in 10 s"), "when the messages leave is said");
+    await axe(page, "board, customers told");
+    await page.keyboard.press("z");
+    await page.waitForSelector("[data-part=tell]");
+    equal(fake.told.size, 0, "told after it was taken back");
+    clean(notes);
+    await close();
+  }),
+
   "lets new problems wait, and says what failed": (browser) => withFake({ vans: 90 }, async (fake, url) => {
     const all = fake.town.exceptions();
     const withRemedy = all.find((e) => e.remedies.length > 0);

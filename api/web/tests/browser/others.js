@@ -5,7 +5,7 @@ import { withFake } from "./live.js";
 const SCREENS = [
   ["/app/routes", "[data-part=timeline]", "some"], ["/app/messages", "[data-part=letter]", "sent"], ["/app/links", "[data-part=list]", "some"],
   ["/app/settings/devices", "[data-part=list]", "some"], ["/app/settings/keys", "[data-part=list]", "some"], ["/app/settings/people", "[data-part=list]", "some"],
-  ["/app/settings/webhooks", "[data-part=list]", "some"], ["/app/settings/looks", "[data-screen=settings]", "live"], ["/app/replay/van-00005", "[data-part=replay]", "asof"],
+  ["/app/settings/webhooks", "[data-part=list]", "some"], ["/app/settings/costs", "[data-part=costs]", "some"], ["/app/settings/looks", "[data-screen=settings]", "live"], ["/app/replay/van-00005", "[data-part=replay]", "asof"],
 ];
 
 export const others = {
@@ -46,6 +46,21 @@ export const others = {
     await page.fill("input[name=url]", "https://other.example/hook");
     await page.click("text=Add webhook");
     await page.waitForSelector("[data-part=once]");
+    clean(notes);
+    await close();
+  }),
+
+  "set what lateness costs, and show it": (browser) => withFake({ vans: 90 }, async (fake, url) => {
+    const { page, notes, close } = await open(browser, `${url}/app/settings/costs`);
+    await state(page, "[data-part=costs]", "some");
+    await page.fill("input[name=rate]", "2.5");
+    await page.fill("input[name=currency]", "eur");
+    await page.click("text=Save costs");
+    await page.waitForFunction(() => document.querySelector("[data-part=toast]")?.textContent?.includes("Costs saved"));
+    equal(fake.costs, { rate_per_minute: 2.5, currency: "EUR" }, "what was saved");
+    await page.goto(`${url}/app/exceptions`);
+    await page.waitForFunction(() => document.querySelector(".totals b")?.textContent?.includes("€"));
+    await page.waitForFunction(() => document.querySelector("[data-part=today]")?.textContent?.includes("41 handled, 23 cleared"));
     clean(notes);
     await close();
   }),

@@ -32,6 +32,7 @@ export class Fake {
     this.problems = undefined;
     /** What people noted of exceptions. */
     this.notes = {};
+    this.costs = { rate_per_minute: 1, currency: "USD" };
     /** Orders whose customers were told. */
     this.told = new Set();
     this.frame = 0;
@@ -132,13 +133,17 @@ export class Fake {
         if (what === "line") return send(response, 404, problem(404, "no line"));
         if (id !== undefined) return van ? send(response, 200, town.route(van)) : send(response, 404, problem(404, "no route"));
         return page(response, url, "routes", town.vans, (v) => town.route(v), (v) => v.route);
+      case "costs":
+        if (request.method === "PUT") this.costs = body;
+        return send(response, 200, this.costs);
       case "exceptions":
+        if (id === "today") return send(response, 200, { handled: 41, by_themselves: 23 });
         if (what === "tell") return this.tell(request, response, id);
         if (what !== undefined) {
           this.notes[id] = { ...this.notes[id], [what === "snooze" ? "snoozed_until" : "assigned_to"]: request.method === "DELETE" ? undefined : body.until ?? body.to };
           return send(response, 204);
         }
-        return send(response, 200, { as_of: town.asOf(), currency: "USD", exceptions: (this.problems ?? town.exceptions()).map((e) => ({ ...e, ...this.notes[e.id] })) });
+        return send(response, 200, { as_of: town.asOf(), currency: this.costs.currency, exceptions: (this.problems ?? town.exceptions()).map((e) => ({ ...e, ...this.notes[e.id] })) });
       case "reroutes":
         if (what === undefined) return send(response, 200, { reroutes: town.reroutes() });
         if (this.accept.status === 202) town.answered.add(id);

@@ -1,4 +1,5 @@
 /** A problem in detail: where, what can be done compared, and what it means for each customer. */
+import { useEffect } from "preact/hooks";
 import { clock, money, number, percent } from "../../format";
 import type { RouteLine } from "../../map/overlays";
 import { PlainMap } from "../../map/plain";
@@ -11,6 +12,7 @@ import { currency, reroutes } from "../../state/exceptions";
 import { now, selected, watched } from "../../state/live";
 import { assign, snooze, snoozed, wake } from "../../state/care";
 import { answer, hindrance, outcomeOf } from "../../state/remedy";
+import { readConcerned, tellCustomers, telling, toldWords, untold } from "../../state/telling";
 import { tone } from "../../status";
 import type { Detail as Van } from "../../worker/protocol";
 import { movedStops } from "../vehicle/proposal";
@@ -34,6 +36,20 @@ function DetailMap({ van, row }: { van: Van; row: BoardRow }) {
     numbered = stopsOf(van.visits, movedStops(van, proposal));
   }
   return <PlainMap label={t("Map of {name} with its stops", { name: van.name })} lines={shown} stops={numbered} chosen={van.id} subject={row.exception.id} />;
+}
+
+/** The button that tells customers, with a second key: `T` brings the focus here, Enter presses it. */
+function Tell({ row }: { row: BoardRow }) {
+  const { exception } = row;
+  const n = untold(exception.id);
+  if (row.gone || n === 0) return null;
+  const hindered = hindrance();
+  const running = telling.value === exception.id;
+  return (
+    <button type="button" class="btn" data-part="tell" data-state={running ? "running" : "ready"} aria-disabled={hindered !== "" || running} onClick={() => void tellCustomers(exception)}>
+      {running ? t("Telling…") : t("{n, plural, one {Tell # customer} other {Tell # customers}}", { n })}
+    </button>
+  );
 }
 
 /** Every customer who may be late, as it stands. */
@@ -83,6 +99,7 @@ export function Detail({ row, close }: { row: BoardRow; close: () => void }) {
   const remedy = best(exception);
   const outcome = outcomeOf(exception);
   const hindered = hindrance();
+  useEffect(() => { void readConcerned(exception.id); }, [exception.id, exception.consequence.stops_at_risk]);
   return (
     <aside class="detail" data-part="detail" data-state={row.gone ? "solved" : outcome ?? "open"} aria-label={subject(exception, seen)}>
       <header>
@@ -90,7 +107,7 @@ export function Detail({ row, close }: { row: BoardRow; close: () => void }) {
         <h2 class="cut">{subject(exception, seen)}</h2>
         <a class="open" href={href(`/van/${encodeURIComponent(exception.vehicle)}`)}>{t("Open van")} <kbd class="key">O</kbd></a>
         <button type="button" class="close" aria-label={t("Close")} onClick={close}><Icon name="close" size={16} /></button>
-        <p class="soft">{row.gone ? t("This problem is no longer open.") : t("{cause}. Since {time}.", { cause: cause(exception), time: clock(Date.parse(exception.since)) })}{exception.assigned_to !== undefined && ` ${t("{name} takes care.", { name: exception.assigned_to })}`}{snoozed(exception) && ` ${t("Left alone until {time}.", { time: clock(Date.parse(exception.snoozed_until ?? "")) })}`}</p>
+        <p class="soft">{row.gone ? t("This problem is no longer open.") : t("{cause}. Since {time}.", { cause: cause(exception), time: clock(Date.parse(exception.since)) })}{!row.gone && toldWords(exception.id) !== "" && ` ${toldWords(exception.id)}`}{exception.assigned_to !== undefined && ` ${t("{name} takes care.", { name: exception.assigned_to })}`}{snoozed(exception) && ` ${t("Left alone until {time}.", { time: clock(Date.parse(exception.snoozed_until ?? "")) })}`}</p>
       </header>
       {van !== null && van.id === exception.vehicle ? <DetailMap key={exception.id} van={van} row={row} /> : <div class="map-pane" role="status"><p class="pad soft">{t("Loading the route")}</p></div>}
       <div class="scroll body" tabIndex={0} role="region" aria-label={t("Ways out and customers")}>
@@ -104,6 +121,7 @@ export function Detail({ row, close }: { row: BoardRow; close: () => void }) {
         {remedy !== undefined && !row.gone && outcome !== "done" && (
           <button type="button" class="btn" aria-disabled={hindered !== ""} onClick={() => void answer(remedy, "refuse", remedyWords(remedy, reroutes.value), exception.id)}>{t("Refuse")}</button>
         )}
+        <Tell row={row} />
         {!row.gone && <button type="button" class="btn" aria-disabled={hindered !== ""} onClick={() => assign(exception)}>{t("Assign to me")}</button>}
         {!row.gone && (snoozed(exception)
           ? <button type="button" class="btn" aria-disabled={hindered !== ""} onClick={() => wake(exception)}>{t("Wake")}</button>

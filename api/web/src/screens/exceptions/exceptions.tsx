@@ -7,7 +7,7 @@ import { Shell } from "../../parts/shell";
 import { Connection } from "../../parts/connection";
 import { go, href, put } from "../../state/address";
 import { boardRows, choose, chosenId, filter, type Filter, FILTERS, follow, passes, rearrange, stepBoard, waiting } from "../../state/board";
-import { currency, failed, keptAt, lastSolved, loaded, open, reroutes, totalCost, whole } from "../../state/exceptions";
+import { currency, failed, keptAt, lastSolved, loaded, open, reroutes, today, totalCost, whole } from "../../state/exceptions";
 import { onKey } from "../../state/keyboard";
 import { now, tell } from "../../state/live";
 import { assign, snooze } from "../../state/care";
@@ -83,6 +83,11 @@ function boardKey(key: string, event: KeyboardEvent): boolean {
       if (row === undefined || row.gone) return false;
       assign(row.exception);
       return true;
+    case "t": case "T": {
+      const button = document.querySelector<HTMLElement>("[data-part=tell]");
+      button?.focus();
+      return button !== null;
+    }
     case "o": case "O":
       if (row === undefined) return false;
       go(`/van/${encodeURIComponent(row.exception.vehicle)}`);
@@ -104,6 +109,7 @@ function Totals() {
     <div class="totals">
       <span><b>{money(totalCost.value, currency.value)}</b> {t("expected cost if nobody acts")}</span>
       <span><b>{number(customers)}</b> {t("customers affected")}</span>
+      {today.value !== undefined && <span class="soft today" data-part="today">{t("Today: {handled} handled, {own} cleared by themselves", { handled: today.value.handled, own: today.value.by_themselves })}</span>}
       {!whole.value && <span class="faint">{t("only the {n} most expensive are shown", { n: open.value.length })}</span>}
       {keptAt.value > 0 && <span class="faint" data-part="kept">{t("as of {time}", { time: clock(keptAt.value) })}</span>}
       {failed.value !== "" && <span class="t-late" role="alert">{t("Cannot be read now: {why}", { why: failed.value })}</span>}
@@ -184,7 +190,7 @@ export function Exceptions() {
           <Board />
           <footer class="key-hints" aria-hidden="true">
             <span><kbd class="key">J</kbd> <kbd class="key">K</kbd> {t("move")}</span><span><kbd class="key">↵</kbd> {t("do the remedy")}</span>
-            <span><kbd class="key">S</kbd> {t("snooze")}</span><span><kbd class="key">A</kbd> {t("assign")}</span>
+            <span><kbd class="key">T</kbd> <kbd class="key">↵</kbd> {t("tell customers")}</span><span><kbd class="key">S</kbd> {t("snooze")}</span><span><kbd class="key">A</kbd> {t("assign")}</span>
             <span><kbd class="key">Z</kbd> {t("undo")}</span><span><kbd class="key">O</kbd> {t("open van")}</span><span><kbd class="key">Esc</kbd> {t("close")}</span>
           </footer>
         </div>

@@ -7,6 +7,7 @@ import { href, parts } from "../../state/address";
 import { enable, enabled } from "../../state/keyboard";
 import { logOut, session } from "../../state/session";
 import { choice, type Choice, choose, layout } from "../../state/theme";
+import { CostsPart } from "./costs";
 import { Devices } from "./devices";
 import { Keys } from "./keys";
 import { People } from "./people";
@@ -32,13 +33,13 @@ function Looks() {
 
 export function Settings() {
   const at = parts.value[1] ?? "devices";
-  const places: [string, string][] = [["devices", t("Devices")], ["keys", t("Keys")], ["people", t("People")], ["webhooks", t("Webhooks")], ["looks", t("Appearance")]];
+  const places: [string, string][] = [["devices", t("Devices")], ["keys", t("Keys")], ["people", t("People")], ["webhooks", t("Webhooks")], ["costs", t("Costs")], ["looks", t("Appearance")]];
   return (
     <Shell screen="settings" bar={<h1>{t("Settings")}</h1>}>
       <div class="settings" data-place={at}>
         {layout.value === "phone" && <div class="phone-top"><h1 class="here">{t("Settings")}</h1><span class="space" /><Connection short /></div>}
         <nav class="places" aria-label={t("Settings")}>{places.map(([id, word]) => <a href={href(`/settings/${id}`)} aria-current={at === id ? "page" : undefined}>{word}</a>)}</nav>
-        <div class="part scroll">{at === "keys" ? <Keys /> : at === "people" ? <People /> : at === "webhooks" ? <Webhooks /> : at === "looks" ? <Looks /> : <Devices />}</div>
+        <div class="part scroll">{at === "keys" ? <Keys /> : at === "people" ? <People /> : at === "webhooks" ? <Webhooks /> : at === "costs" ? <CostsPart /> : at === "looks" ? <Looks /> : <Devices />}</div>
       </div>
     </Shell>
   );
