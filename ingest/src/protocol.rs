@@ -18,20 +18,28 @@ mod checksum;
 mod clock;
 mod cursor;
 mod fields;
+mod galileo;
 mod gl200;
 mod gps103;
 mod gt06;
 mod h02;
 mod http;
 mod inbox;
+mod its;
 mod jt808;
+mod megastek;
+mod meiligao;
 mod meitrack;
 mod osmand;
+mod phone;
+mod ruptela;
 mod sender;
 mod suntech;
 mod t55;
 mod teltonika;
 mod tk103;
+mod totem;
+mod upro;
 mod watch;
 mod wialon;
 mod wire;
@@ -42,17 +50,26 @@ pub use teltonika::Teltonika;
 
 /// Every protocol the gateway speaks, by name.
 pub const PROTOCOLS: &[&dyn Protocol] = &[
+    &galileo::GALILEO,
     &gl200::GL200,
     &gps103::GPS103,
     &gt06::GT06,
     &h02::H02,
+    &its::ITS,
     &jt808::JT808,
+    &megastek::MEGASTEK,
+    &meiligao::MEILIGAO,
     &meitrack::MEITRACK,
     &OsmAnd,
+    &phone::OVERLAND,
+    &phone::OWNTRACKS,
+    &ruptela::RUPTELA,
     &suntech::SUNTECH,
     &T55,
     &Teltonika,
     &tk103::TK103,
+    &totem::TOTEM,
+    &upro::UPRO,
     &watch::WATCH,
     &wialon::WIALON,
 ];

@@ -43,8 +43,14 @@ impl Crc16 {
 
 /// CRC-16/X-25 ("CRC-ITU" of GT06).
 pub(super) static X25: Crc16 = Crc16::new(0x8408, true, 0xffff, 0xffff);
+/// CRC-16/KERMIT.
+pub(super) static KERMIT: Crc16 = Crc16::new(0x8408, true, 0, 0);
+/// CRC-16/MODBUS.
+pub(super) static MODBUS: Crc16 = Crc16::new(0xa001, true, 0xffff, 0);
 /// CRC-16/ARC ("CRC-16/IBM").
 pub(super) static ARC: Crc16 = Crc16::new(0xa001, true, 0, 0);
+/// CRC-16/CCITT-FALSE.
+pub(super) static CCITT_FALSE: Crc16 = Crc16::new(0x1021, false, 0xffff, 0);
 
 /// All bytes, exclusive-or.
 pub(super) fn xor(bytes: &[u8]) -> u8 {
@@ -64,7 +70,13 @@ mod tests {
     #[test]
     fn they_are_the_catalogues() {
         let text = b"123456789";
-        for (crc, check) in [(&X25, 0x906e), (&ARC, 0xbb3d)] {
+        for (crc, check) in [
+            (&X25, 0x906e),
+            (&KERMIT, 0x2189),
+            (&MODBUS, 0x4b37),
+            (&ARC, 0xbb3d),
+            (&CCITT_FALSE, 0x29b1),
+        ] {
             assert_eq!(crc.of(text), check, "{crc:?}");
         }
     }

@@ -24,6 +24,10 @@ impl<'a> Cursor<'a> {
     pub(super) fn skip(&mut self, count: usize) -> Read<()> {
         self.take(count).map(|_| ())
     }
+    /// The next byte, left where it is.
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
     #[inline]
     pub(super) fn take(&mut self, count: usize) -> Read<&'a [u8]> {
         match self.bytes.get(self.at..self.at.saturating_add(count)) {
@@ -78,6 +82,9 @@ impl<'a> Cursor<'a> {
     }
     pub(super) fn u32_le(&mut self) -> Read<u32> {
         self.array().map(u32::from_le_bytes)
+    }
+    pub(super) fn i32_le(&mut self) -> Read<i32> {
+        self.array().map(i32::from_le_bytes)
     }
 }
 

@@ -119,10 +119,12 @@ impl Wire for Watch {
     }
 }
 
-/// Where the length says that the closing bracket stands: names of networks hold brackets too.
+/// Where the length says that the closing bracket stands: names of networks hold brackets too. A
+/// bracket before the length ends a message that has none.
 fn told_end(bytes: &[u8]) -> Option<usize> {
-    let mut stars = bytes.iter().enumerate().take(64).filter(|(_, b)| **b == b'*');
-    let third = if bytes.starts_with(b"[ZJ") { 3 } else { 2 };
+    let head = bytes.split(|b| *b == b']').next().unwrap_or(bytes);
+    let mut stars = head.iter().enumerate().take(64).filter(|(_, b)| **b == b'*');
+    let third = if head.starts_with(b"[ZJ") { 3 } else { 2 };
     let (end, _) = stars.nth(third)?;
     let digits = bytes.get(end.checked_sub(4)?..end)?;
     let length = usize::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;

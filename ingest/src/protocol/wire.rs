@@ -37,6 +37,7 @@ pub(super) struct Wired {
 }
 
 pub(super) const TCP: &[Transport] = &[Transport::Tcp];
+pub(super) const HTTP: &[Transport] = &[Transport::Http];
 pub(super) const TCP_UDP: &[Transport] = &[Transport::Tcp, Transport::Udp];
 
 impl fmt::Debug for Wired {
@@ -273,8 +274,11 @@ impl Told {
         let last = self.more.len() - 1;
         &mut self.more[last]
     }
-    /// The report begun last.
+    /// The report begun last; the first one where there is none.
     pub(super) fn last(&mut self) -> &mut Draft {
+        if self.count == 0 {
+            return self.report();
+        }
         self.more.back_mut().unwrap_or(&mut self.first)
     }
     /// What goes back.
