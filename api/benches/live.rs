@@ -1,15 +1,16 @@
 //! What a look at the fleet costs: `cargo bench -p api --bench live`.
 //!
-//! 100,000 vehicles lie evenly in a square. First a viewport of about 125 of them, encoded as the
-//! answer of `GET /v1/vehicles?bbox=` holds it, against `GEOSEARCH … BYBOX … WITHCOORD` of a
-//! `redis-server` that this starts (left out, and said, where there is none): CPU of either
-//! server. Then 9,000 streams over sockets, each with a viewport of its own, while the fleet
-//! moves: CPU a frame of the threads that serve, memory a client, and how old a frame is when
-//! it arrives.
+//! 100,000 vehicles lie evenly in a square: first what it costs to take one's position in, encoded
+//! for whoever will look. Then a viewport of about 125 of them, by the function that makes the
+//! answer of `GET /v1/vehicles?bbox=`, and the same asked over a socket, against `GEOSEARCH … BYBOX
+//! … WITHCOORD` of a `redis-server` that this starts (left out, and said, where there is none): CPU
+//! of either server. Then 9,000 streams over sockets, each with a viewport of its own, while the
+//! fleet moves: CPU a frame of the threads that serve, memory a client, and how old a frame is
+//! when it arrives.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read as _, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -31,6 +32,8 @@ const SIDE: f64 = 0.36;
 /// A viewport of about 125 of them.
 const LOOK: f64 = SIDE * 0.035_36;
 const LOOKS: usize = 4_000;
+/// Vehicles of one answer at most, as the api bounds it.
+const LOOK_MAX: usize = 1_000;
 const CLIENTS: usize = 9_000;
 /// Vehicles that move in each second while the clients look.
 const MOVES: usize = 1_000;
@@ -63,8 +66,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     while api.live().vehicles() < VEHICLES || api.ready().is_err() {
         std::thread::sleep(Duration::from_millis(20));
     }
+    println!("a position taken in: {:.1} µs CPU", threads_cpu_us("api-live") / VEHICLES as f64);
     let (ours, hits) = viewports(&api, &tenant);
     println!("viewport of {hits:.0} of {VEHICLES}: {ours:.1} µs CPU encoded");
+    println!("the same by GET over a socket: {:.1} µs CPU of the server", gets(&api)?);
     match redis()? {
         Some((theirs, found)) => {
             println!("Redis GEO, viewport of {found:.0}: {theirs:.1} µs CPU of its server");
@@ -131,19 +136,50 @@ fn look(n: usize) -> Bounds {
 
 /// CPU of a viewport, microseconds, and how many vehicles it holds.
 fn viewports(api: &Api, tenant: &TenantId) -> (f64, f64) {
-    let mut text = String::with_capacity(1 << 20);
+    let mut text = Vec::new();
     let mut run = |times: usize| {
         let (mut hits, before) = (0, thread_cpu_us());
         for n in 0..times {
             text.clear();
-            hits += api.live().tell_inside(tenant, look(n), &mut text);
+            let (found, _) = api.live().tell_inside(tenant, look(n), (None, LOOK_MAX), &mut text);
+            hits += found;
             std::hint::black_box(&text);
         }
         ((thread_cpu_us() - before) / times as f64, hits as f64 / times as f64)
     };
-    let (first, _) = run(LOOKS);
-    println!("first looks, which encode what was never asked for: {first:.1} µs");
+    run(LOOKS / 4);
     run(LOOKS)
+}
+
+/// CPU of the threads that serve a viewport to one client that asks over and over.
+fn gets(api: &Api) -> Result<f64, Box<dyn std::error::Error>> {
+    let socket = TcpStream::connect(api.listening())?;
+    socket.set_nodelay(true)?;
+    let (mut writer, mut reader) = (socket.try_clone()?, BufReader::new(socket));
+    let mut body = Vec::new();
+    let before = threads_cpu_us("serve");
+    for n in 0..LOOKS {
+        let Bounds { west, south, east, north } = look(n);
+        let request = format!(
+            "GET /v1/vehicles?limit={LOOK_MAX}&bbox={west:.6},{south:.6},{east:.6},{north:.6} \
+             HTTP/1.1\r\nHost: {}\r\n\r\n",
+            api.listening()
+        );
+        writer.write_all(request.as_bytes())?;
+        let mut length = 0;
+        loop {
+            let head = line(&mut reader)?.to_ascii_lowercase();
+            if let Some(bytes) = head.strip_prefix("content-length:") {
+                length = bytes.trim().parse()?;
+            }
+            if head.trim().is_empty() {
+                break;
+            }
+        }
+        body.resize(length, 0);
+        reader.read_exact(&mut body)?;
+    }
+    Ok((threads_cpu_us("serve") - before) / LOOKS as f64)
 }
 
 /// The same of Redis: CPU of its process a viewport, and how many it finds.

@@ -305,16 +305,19 @@ pub(crate) fn page_of<T: Serialize>(
 ) -> Response {
     let mut json = serde_json::Map::new();
     json.insert(name.to_owned(), serde_json::json!(members));
-    let mut headers = HeaderMap::new();
+    let link = link_to(path, next.as_deref());
     if let Some(next) = next {
-        let sign = if path.contains('?') { '&' } else { '?' };
-        let link = format!("<{path}{sign}after={next}>; rel=\"next\"");
-        if let Ok(link) = HeaderValue::from_str(&link) {
-            headers.insert(header::LINK, link);
-        }
         json.insert("next".to_owned(), next.into());
     }
-    (headers, Json(json)).into_response()
+    (link, Json(json)).into_response()
+}
+
+/// `Link` to the next page of a list, where there is one.
+pub(crate) fn link_to(path: &str, next: Option<&str>) -> HeaderMap {
+    let sign = if path.contains('?') { '&' } else { '?' };
+    let link = next.map(|next| format!("<{path}{sign}after={next}>; rel=\"next\""));
+    let value = link.and_then(|link| HeaderValue::from_str(&link).ok());
+    value.into_iter().map(|value| (header::LINK, value)).collect()
 }
 
 /// The cursor after a member of a full page; a shorter page is the last.

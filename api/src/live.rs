@@ -4,9 +4,13 @@
 //! of `outputs` ([`tail`]). A view is shared by reference: a reader takes it and lets the lock go,
 //! and the writer copies a view only while somebody still reads it. Outputs not above a view's
 //! seq are ignored, so nothing here ever goes backwards.
+//!
+//! Positions are asked for far more often than they change, by people who look at the same
+//! vehicles: each is encoded once a change, by the thread that follows, and lies as bytes in its
+//! tenant's [`grid`]. An answer or a frame copies them and adds its own moment ([`AsOf`]).
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
 use engine::model::{Body, EventKind, Output, View};
@@ -16,11 +20,13 @@ use ingest::time::Timestamp;
 use ingest::units::Position;
 use tokio::sync::watch;
 
+pub(crate) mod cell;
 mod grid;
 pub mod ring;
 pub mod tail;
 
-use grid::{Cell, Grid, Member};
+use cell::Said;
+use grid::{Grid, Spot};
 pub use ring::{Slot, SlotKind};
 
 use ring::Ring;
@@ -38,13 +44,10 @@ pub struct Seen {
     pub position_seq: u64,
     /// Number of its newest eta.
     pub eta_seq: u64,
-    /// Its position as JSON but for its end ([`AsOf`]), made when somebody first asks and shared
-    /// until it changes; absent where no position is known.
-    pub(crate) text: Option<Arc<str>>,
 }
 
-/// JSON that is made once a change; `None` where there is no position to tell.
-type Told = OnceLock<Option<Arc<str>>>;
+/// Vehicles that a look at a box finds at first without more memory; more are found all the same.
+const FOUND: usize = 256;
 
 /// A box in degrees; west may be greater than east across the antimeridian.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,9 +89,10 @@ pub(crate) struct Fleet {
     tenants: HashMap<TenantId, Tenant>,
     by_key: HashMap<Bytes, u32>,
     vehicles: Vec<Entry>,
-    /// What each vehicle says, by its number: apart from all else, so that a look at many of
-    /// them touches little memory.
-    texts: Vec<Told>,
+    /// Where in its tenant's grid each vehicle is, by its number.
+    spots: Vec<Option<Spot>>,
+    /// Where a position is encoded on its way into the grid.
+    scratch: Vec<u8>,
     pub(crate) ring: Ring,
     as_of: Timestamp,
     caught_up: bool,
@@ -105,7 +109,6 @@ struct Tenant {
 pub(crate) struct Entry {
     pub(crate) key: VehicleKey,
     pub(crate) view: Arc<View>,
-    cell: Option<Cell>,
     pub(crate) position_seq: u64,
     pub(crate) eta_seq: u64,
     /// Ring numbers of its newest position and eta; older ones are superseded.
@@ -120,7 +123,8 @@ impl Live {
             tenants: HashMap::new(),
             by_key: HashMap::new(),
             vehicles: Vec::new(),
-            texts: Vec::new(),
+            spots: Vec::new(),
+            scratch: Vec::new(),
             ring: Ring::new(from),
             as_of: Timestamp::default(),
             caught_up: false,
@@ -169,63 +173,39 @@ impl Live {
         Some(fleet.seen(number))
     }
 
-    /// Vehicles of a tenant after an id, in order of their ids.
-    pub fn list(&self, tenant: &TenantId, after: Option<&VehicleId>, limit: usize) -> Vec<Seen> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let fleet = self.read();
-        let Some(of) = fleet.tenants.get(tenant) else { return Vec::new() };
-        let from = after.map_or(Unbounded, Excluded);
-        let range = of.vehicles.range::<VehicleId, _>((from, Unbounded));
-        range.take(limit).map(|(_, number)| fleet.seen(*number)).collect()
-    }
-
-    /// Vehicles whose newest position lies in a box, after an id, in order of their ids.
-    pub fn inside(
+    /// Appends the newest positions inside a box to `out`, as members of a JSON array: those with
+    /// the lowest ids after `after`, at most `limit` (1 or more), among them in no order. Their
+    /// number, and the highest id where there are more.
+    pub fn tell_inside(
         &self,
         tenant: &TenantId,
         bounds: Bounds,
-        after: Option<&VehicleId>,
-        limit: usize,
-    ) -> Vec<Seen> {
+        (after, limit): (Option<&VehicleId>, usize),
+        out: &mut Vec<u8>,
+    ) -> (usize, Option<VehicleId>) {
         let fleet = self.read();
-        let Some(of) = fleet.tenants.get(tenant) else { return Vec::new() };
-        let mut found: Vec<u32> = Vec::new();
-        if !of.grid.inside(bounds, |member| found.push(member.number)) {
-            let lies = |number: &u32| {
-                let seen = last_seen(&fleet.vehicles[*number as usize].view);
-                seen.is_some_and(|(at, _)| bounds.contains(at))
-            };
-            found.extend(of.vehicles.values().copied().filter(lies));
+        let Some(of) = fleet.tenants.get(tenant) else { return (0, None) };
+        let mut found = Vec::with_capacity(FOUND);
+        of.grid.inside(bounds, &mut found);
+        let id = |said: &Said<'_>| &fleet.vehicles[said.number as usize].key.vehicle;
+        if let Some(after) = after {
+            found.retain(|said| id(said) > after);
         }
-        let id = |number: &u32| &fleet.vehicles[*number as usize].key.vehicle;
-        found.retain(|number| after.is_none_or(|after| id(number) > after));
-        found.sort_by(|a, b| id(a).cmp(id(b)));
-        found.into_iter().take(limit).map(|number| fleet.seen(number)).collect()
-    }
-
-    /// The newest positions inside a box as members of a JSON array, in no order; how many.
-    /// What a vehicle says is encoded once a change, whoever asks.
-    pub fn tell_inside(&self, tenant: &TenantId, bounds: Bounds, out: &mut String) -> usize {
-        let fleet = self.read();
-        let Some(of) = fleet.tenants.get(tenant) else { return 0 };
-        let (as_of, mut told) = (AsOf::new(fleet.as_of), 0);
-        let mut tell = |member: Member| {
-            let Some(text) = fleet.text(member.number) else { return };
-            if told > 0 {
-                out.push(',');
-            }
-            as_of.tell(text, member.time, out);
-            told += 1;
-        };
-        if !of.grid.inside(bounds, &mut tell) {
-            for number in of.vehicles.values() {
-                let seen = last_seen(&fleet.vehicles[*number as usize].view);
-                if let Some((at, time)) = seen.filter(|(at, _)| bounds.contains(*at)) {
-                    tell(Member { number: *number, at, time });
-                }
-            }
+        let mut last = None;
+        if found.len() > limit {
+            let (_, nth, _) = found.select_nth_unstable_by(limit - 1, |a, b| id(a).cmp(id(b)));
+            last = Some(id(nth).clone());
+            found.truncate(limit);
         }
-        told
+        let as_of = AsOf::new(fleet.as_of);
+        out.reserve(found.iter().map(|said| said.text.len() + AsOf::BYTES_MAX + 1).sum());
+        for (n, said) in found.iter().enumerate() {
+            if n > 0 {
+                out.push(b',');
+            }
+            as_of.tell(said, out);
+        }
+        (found.len(), last)
     }
 
     /// The vehicle to which a reroute is proposed.
@@ -254,17 +234,23 @@ impl Fleet {
             view: Arc::clone(&entry.view),
             position_seq: entry.position_seq,
             eta_seq: entry.eta_seq,
-            text: self.text(number).cloned(),
         }
     }
 
-    /// What the vehicle says of its position.
-    fn text(&self, number: u32) -> Option<&Arc<str>> {
-        let make = || {
-            let entry = &self.vehicles[number as usize];
-            PositionOut::lasting(&entry.key.vehicle, &entry.view, entry.position_seq)
-        };
-        self.texts[number as usize].get_or_init(make).as_ref()
+    /// What the vehicle says of its position; `None` where none is known.
+    pub(crate) fn said(&self, number: u32) -> Option<Said<'_>> {
+        let tenant = &self.vehicles[number as usize].key.tenant;
+        self.tenants.get(tenant)?.grid.said(self.spots[number as usize]?)
+    }
+
+    /// The vehicle's position has changed: it is encoded, and lies where it is.
+    fn say(&mut self, number: u32) {
+        let entry = &self.vehicles[number as usize];
+        let Some(of) = self.tenants.get_mut(&entry.key.tenant) else { return };
+        let (id, view, seq) = (&entry.key.vehicle, &entry.view, entry.position_seq);
+        let lasting = PositionOut::lasting(id, view, seq, &mut self.scratch);
+        let seen = lasting.map(|last| (last.position, last.time, self.scratch.as_slice()));
+        of.grid.place(&mut self.spots, number, seen);
     }
 
     pub(crate) fn entry(&self, number: u32) -> &Entry {
@@ -275,10 +261,29 @@ impl Fleet {
         self.as_of
     }
 
-    /// Everything of a tenant, for the first frames of a stream.
+    /// Everything of a tenant, in order of the vehicles' ids.
     pub(crate) fn all(&self, tenant: &TenantId) -> Vec<Seen> {
+        self.numbers(tenant).map(|number| self.seen(number)).collect()
+    }
+
+    /// The vehicles of a tenant, in order of their ids.
+    pub(crate) fn numbers(&self, tenant: &TenantId) -> impl Iterator<Item = u32> {
         let of = self.tenants.get(tenant);
-        of.map_or_else(Vec::new, |of| of.vehicles.values().map(|n| self.seen(*n)).collect())
+        of.into_iter().flat_map(|of| of.vehicles.values().copied())
+    }
+
+    /// One vehicle of a tenant.
+    pub(crate) fn number_of(&self, tenant: &TenantId, vehicle: &VehicleId) -> Option<u32> {
+        self.tenants.get(tenant)?.vehicles.get(vehicle).copied()
+    }
+
+    /// The vehicles of a tenant whose newest position lies in a box, in no order.
+    pub(crate) fn inside(&self, tenant: &TenantId, bounds: Bounds) -> Vec<u32> {
+        let mut found = Vec::with_capacity(FOUND);
+        if let Some(of) = self.tenants.get(tenant) {
+            of.grid.inside(bounds, &mut found);
+        }
+        found.iter().map(|said| said.number).collect()
     }
 
     /// The number of a key, made where it is new. `None`: no key of a vehicle.
@@ -293,13 +298,12 @@ impl Fleet {
         self.vehicles.push(Entry {
             key: parsed,
             view: Arc::default(),
-            cell: None,
             position_seq: 0,
             eta_seq: 0,
             position_slot: 0,
             eta_slot: 0,
         });
-        self.texts.push(Told::new());
+        self.spots.push(None);
         self.by_key.insert(Bytes::copy_from_slice(key), number);
         Some(number)
     }
@@ -324,9 +328,8 @@ impl Fleet {
         if let Some(proposal) = &view.proposal {
             of.proposals.insert(proposal.id, number);
         }
-        of.grid.place(number, &mut entry.cell, last_seen(&view));
         entry.view = Arc::new(view);
-        self.texts[number as usize].take();
+        self.say(number);
     }
 
     /// Takes an output in and gives it a slot of the ring. `event` is its JSON, where it is one.
@@ -337,7 +340,6 @@ impl Fleet {
         let next = self.ring.next();
         let entry = &mut self.vehicles[number as usize];
         Arc::make_mut(&mut entry.view).apply(output);
-        self.texts[number as usize].take();
         let kind = match &output.body {
             Body::Position(position) => {
                 let valid = position.input.report.fix.as_ref().is_some_and(|fix| fix.valid);
@@ -345,9 +347,6 @@ impl Fleet {
                     None
                 } else {
                     (entry.position_seq, entry.position_slot) = (output.seq, next);
-                    if let Some(of) = self.tenants.get_mut(&entry.key.tenant) {
-                        of.grid.place(number, &mut entry.cell, last_seen(&entry.view));
-                    }
                     Some(SlotKind::Position)
                 }
             }
@@ -361,6 +360,10 @@ impl Fleet {
                 Some(SlotKind::Event { seq: output.seq })
             }
         };
+        if kind.is_some() {
+            // An eta or event changes status and activity.
+            self.say(number);
+        }
         let entry = &self.vehicles[number as usize];
         let place = entry.view.last.as_ref().map(|last| last.position);
         let slot = kind.map(|kind| Slot {
@@ -396,11 +399,6 @@ impl Fleet {
         self.as_of = self.as_of.max(as_of);
         self.caught_up |= caught_up;
     }
-}
-
-/// Where and when a vehicle was seen last.
-fn last_seen(view: &View) -> Option<(Position, Timestamp)> {
-    view.last.as_ref().map(|last| (last.position, last.time))
 }
 
 /// Where an output lies.

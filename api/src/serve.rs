@@ -189,6 +189,8 @@ impl Api {
     pub async fn stop(self) {
         let Self { app, stop, threads, server, .. } = self;
         app.closing.send_replace(true);
+        // Streams wait for news alone.
+        app.live.tell();
         let mut server = server;
         if tokio::time::timeout(DRAIN, &mut server).await.is_err() {
             server.abort();

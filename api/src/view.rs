@@ -1,8 +1,6 @@
 //! The JSON shapes of requests and answers. Times are RFC 3339 UTC with milliseconds, unknown
 //! values are absent.
 
-use std::sync::Arc;
-
 use engine::model::view::LastFix;
 use engine::model::{StopState, StopView, View};
 use ingest::id::VehicleId;
@@ -11,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::live::Seen;
+use crate::live::cell::Said;
 use crate::store::devices::DeviceRow;
 use crate::store::routes::{ContactRow, RouteRow, StopRow};
 use crate::store::vehicles::VehicleRow;
@@ -223,8 +222,15 @@ struct Lasting<'a> {
 }
 
 impl PositionOut {
-    /// The JSON of a position but for its end, which [`AsOf`] writes.
-    pub(crate) fn lasting(vehicle: &VehicleId, view: &View, seq: u64) -> Option<Arc<str>> {
+    /// The JSON of a position but for its end, which [`AsOf`] writes, into `out` instead of what
+    /// was there; the fix it tells of.
+    pub(crate) fn lasting<'a>(
+        vehicle: &VehicleId,
+        view: &'a View,
+        seq: u64,
+        out: &mut Vec<u8>,
+    ) -> Option<&'a LastFix> {
+        out.clear();
         let last = view.last.as_ref()?;
         let lasting = Lasting {
             vehicle: vehicle.as_str(),
@@ -241,9 +247,9 @@ impl PositionOut {
             route: view.route.as_ref().map(|(id, _)| id.as_str()),
             seq,
         };
-        let mut text = serde_json::to_string(&lasting).ok()?;
-        text.pop();
-        Some(text.into())
+        serde_json::to_writer(&mut *out, &lasting).ok()?;
+        out.pop();
+        Some(last)
     }
 }
 
@@ -255,31 +261,31 @@ pub(crate) struct AsOf {
 }
 
 impl AsOf {
+    /// Bytes that a position's end has at most.
+    pub(crate) const BYTES_MAX: usize = 80;
+
     pub(crate) fn new(at: Timestamp) -> Self {
         Self { at, text: format!(",\"as_of\":\"{at}\",\"age_s\":") }
     }
 
     /// Appends a position.
-    pub(crate) fn tell(&self, lasting: &str, time: Timestamp, out: &mut String) {
-        out.push_str(lasting);
-        out.push_str(&self.text);
-        let age_ms = (self.at.micros() - time.micros()).max(0).unsigned_abs().div_ceil(1_000);
-        digits(age_ms / 1_000, 1, out);
-        out.push('.');
-        digits(age_ms % 1_000, 3, out);
-        out.push('}');
+    pub(crate) fn tell(&self, said: &Said<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(said.text);
+        out.extend_from_slice(self.text.as_bytes());
+        let age_ms = (self.at.micros() - said.time.micros()).max(0).unsigned_abs().div_ceil(1_000);
+        // From its end: the brace, three digits, the point, the whole seconds.
+        let (mut age, mut at, mut rest) = ([b'}'; 24], 23, age_ms);
+        while at > 18 || rest > 0 {
+            at -= 1;
+            if at == 19 {
+                age[at] = b'.';
+            } else {
+                age[at] = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
+        }
+        out.extend_from_slice(&age[at..]);
     }
-}
-
-/// A number with at least so many digits.
-fn digits(mut number: u64, least: usize, out: &mut String) {
-    let (mut text, mut at) = ([b'0'; 20], 20);
-    while number > 0 || 20 - at < least {
-        at -= 1;
-        text[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
-    out.extend(text[at..].iter().map(|digit| char::from(*digit)));
 }
 
 /// A span of time.
@@ -527,9 +533,11 @@ mod tests {
     fn a_position_ends_with_its_moment_and_age() {
         let at = Timestamp::from_seconds(1_795_161_600);
         let check = |age_ms: i64, expected: &str| {
-            let mut out = String::new();
+            let mut out = Vec::new();
             let time = Timestamp::from_micros(at.micros() - age_ms * 1_000);
-            AsOf::new(at).tell("{\"seq\":1", time, &mut out);
+            AsOf::new(at).tell(&Said { number: 0, time, text: b"{\"seq\":1" }, &mut out);
+            assert!(out.len() <= 8 + AsOf::BYTES_MAX);
+            let out = String::from_utf8(out).unwrap();
             let json: serde_json::Value = serde_json::from_str(&out).unwrap();
             assert_eq!(json["as_of"], "2026-11-20T08:00:00.000Z");
             assert!(out.ends_with(&format!(":{expected}}}")), "{out}");
@@ -538,5 +546,6 @@ mod tests {
         check(-5_000, "0.000");
         check(1_250, "1.250");
         check(86_400_007, "86400.007");
+        check(at.micros() / 1_000, "1795161600.000");
     }
 }

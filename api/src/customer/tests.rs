@@ -168,7 +168,7 @@ fn seen(dice: &mut Dice, rows: &[StopRow], now: Timestamp) -> Seen {
         ..View::default()
     };
     let vehicle = VehicleId::new("van").unwrap();
-    Seen { vehicle, view: Arc::new(view), position_seq: 1, eta_seq: 1, text: None }
+    Seen { vehicle, view: Arc::new(view), position_seq: 1, eta_seq: 1 }
 }
 
 fn case(seed: u64) -> Case {

@@ -1,13 +1,18 @@
 //! Server-sent events: `position`, `eta`, `event`, `reset`, with exact resume; `as_of` where there
 //! is nothing to tell.
 //!
-//! A stream is pulled: the next piece is made when the client's socket has room for it. One that
-//! is slow skips positions and etas that were overtaken meanwhile, never an event; one that falls
-//! out of the ring gets `reset`. Each frame's id is the place right after it ([`crate::live::ring`]).
+//! A stream is pulled: the next piece is made when there is more (told at most ten times a second,
+//! [`crate::live::tail`]) and the client's socket has room for it. One that is slow skips positions
+//! and etas that were overtaken meanwhile, never an event; one that falls out of the ring gets
+//! `reset`. Each frame's id is the place right after it ([`crate::live::ring`]).
+//!
+//! Nine thousand clients look at the same fleet, so nothing is encoded for one of them that another
+//! has had: positions and events are bytes already, and a piece copies them ([`frames`]).
 
 #![expect(unused_qualifications, reason = "utoipa spells out the type of the parameters")]
 
 use std::collections::HashSet;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,32 +21,31 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use engine::model::{Body as Said, EtaOutput};
-use engine::record::canonical;
+use engine::model::View;
 use futures_util::stream;
-use ingest::id::VehicleId;
-use ingest::time::Timestamp;
+use ingest::id::{TenantId, VehicleId};
 use ingest::units::Position;
 use serde::Deserialize;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 use utoipa::IntoParams;
 
 use super::Asked;
 use super::vehicles::bounds_of;
 use crate::app::Shared;
 use crate::auth::{Caller, Reader, still_valid};
-use crate::live::ring::{id_of, place_of};
-use crate::live::{Bounds, Seen, SlotKind};
+use crate::live::ring::place_of;
+use crate::live::{Bounds, Fleet, SlotKind};
 use crate::problem::{Failures, Problem};
-use crate::view::AsOf;
+
+mod frames;
+
+use frames::Frames;
 
 /// Streams open at a time.
 const STREAMS_MAX: usize = 10_000;
 /// Frames of one piece; bounds what waits in front of a socket.
 const FRAMES_MAX: usize = 512;
-/// Least time between two pieces: what moves meanwhile is told once.
-const TICK: Duration = Duration::from_millis(100);
 /// A sign of life, with the newest id, when there was nothing to tell: `as_of`, so that nobody
 /// takes a quiet night for a broken line.
 const HEARTBEAT: Duration = Duration::from_secs(2);
@@ -114,10 +118,24 @@ impl Filter {
         self.bounds.as_ref().is_none_or(|bounds| bounds.contains(at))
     }
 
-    fn vehicle(&self, seen: &Seen) -> bool {
-        let named = self.vehicles.as_ref().is_none_or(|ids| ids.contains(&seen.vehicle));
-        let last = seen.view.last.as_ref();
+    fn vehicle(&self, id: &VehicleId, view: &View) -> bool {
+        let named = self.vehicles.as_ref().is_none_or(|ids| ids.contains(id));
+        let last = view.last.as_ref();
         named && (self.bounds.is_none() || last.is_some_and(|last| self.place(last.position)))
+    }
+
+    /// The vehicles of a tenant that pass now.
+    fn choose(&self, fleet: &Fleet, tenant: &TenantId) -> Vec<u32> {
+        let mut found: Vec<u32> = match (&self.bounds, &self.vehicles) {
+            (Some(bounds), _) => fleet.inside(tenant, *bounds),
+            (None, Some(ids)) => ids.iter().filter_map(|id| fleet.number_of(tenant, id)).collect(),
+            (None, None) => fleet.numbers(tenant).collect(),
+        };
+        found.retain(|number| {
+            let entry = fleet.entry(*number);
+            self.vehicle(&entry.key.vehicle, &entry.view)
+        });
+        found
     }
 }
 
@@ -183,11 +201,13 @@ struct Stream {
     /// Number of the next slot of the ring to look at.
     slot: u64,
     changed: watch::Receiver<u64>,
-    closing: watch::Receiver<bool>,
     begin: Option<Begin>,
     check_at: Instant,
     beat_at: Instant,
-    pause_until: Instant,
+    /// Rings when one of the two is due, at the latest.
+    timer: Pin<Box<Sleep>>,
+    /// There may be more than the last piece held.
+    behind: bool,
     _open: Open,
 }
 
@@ -210,8 +230,7 @@ impl Stream {
                 None => Begin::Reset("the id is not one of ours"),
             },
         };
-        let (changed, closing) = (app.live.watch(), app.closing.subscribe());
-        let now = Instant::now();
+        let (changed, now) = (app.live.watch(), Instant::now());
         Self {
             app,
             who,
@@ -219,11 +238,11 @@ impl Stream {
             place: Vec::new(),
             slot: 0,
             changed,
-            closing,
             begin: Some(begin),
             check_at: now + CHECK,
             beat_at: now + HEARTBEAT,
-            pause_until: now,
+            timer: Box::pin(sleep_until(now + HEARTBEAT)),
+            behind: false,
             _open: open,
         }
     }
@@ -234,7 +253,7 @@ impl Stream {
             return Some(self.first(begin));
         }
         loop {
-            if *self.closing.borrow() {
+            if *self.app.closing.borrow() {
                 return None;
             }
             let now = Instant::now();
@@ -244,26 +263,26 @@ impl Stream {
                     return None;
                 }
             }
-            sleep_until(self.pause_until).await;
-            self.changed.borrow_and_update();
-            if let Some(piece) = self.piece() {
-                let now = Instant::now();
-                (self.pause_until, self.beat_at) = (now + TICK, now + HEARTBEAT);
+            if self.behind
+                && let Some(piece) = self.piece()
+            {
+                self.beat_at = now + HEARTBEAT;
                 return Some(piece);
             }
-            if Instant::now() >= self.beat_at {
-                self.beat_at = Instant::now() + HEARTBEAT;
-                let (id, as_of) = (id_of(&self.place), self.app.live.as_of());
-                let data = format!("{{\"as_of\":\"{as_of}\"}}");
-                let mut text = String::new();
-                push(&mut text, "as_of", Some(&id), &data);
-                return Some(text.into());
+            if now >= self.beat_at {
+                self.beat_at = now + HEARTBEAT;
+                return Some(frames::beat(&self.place, self.app.live.as_of()));
             }
-            let until = self.check_at.min(self.beat_at);
+            if self.timer.is_elapsed() {
+                self.timer.as_mut().reset(self.check_at.min(self.beat_at));
+            }
             tokio::select! {
-                changed = self.changed.changed() => changed.ok()?,
-                closed = self.closing.changed() => closed.ok()?,
-                () = sleep_until(until) => {}
+                // Also told when the api closes.
+                changed = self.changed.changed() => {
+                    changed.ok()?;
+                    self.behind = true;
+                }
+                () = self.timer.as_mut() => {}
             }
         }
     }
@@ -278,8 +297,7 @@ impl Stream {
                     drop(fleet);
                     return self.everything(Some("the id is unknown or too far behind"));
                 }
-                self.slot = fleet.ring.oldest();
-                self.place = place;
+                (self.slot, self.place, self.behind) = (fleet.ring.oldest(), place, true);
                 Bytes::from_static(b": going on\n\n")
             }
         }
@@ -288,138 +306,78 @@ impl Stream {
     /// Everything as it is now. Only the last frame has an id, so that a client that loses the
     /// rest begins again.
     fn everything(&mut self, reset: Option<&'static str>) -> Bytes {
-        let (all, as_of) = {
-            let fleet = self.app.live.read();
-            self.place = fleet.ring.ends().to_vec();
-            self.slot = fleet.ring.next();
-            (fleet.all(&self.who.tenant), fleet.as_of())
-        };
-        let mut text = String::new();
+        let fleet = self.app.live.read();
+        self.place = fleet.ring.ends().to_vec();
+        self.slot = fleet.ring.next();
+        let mut frames = Frames::new(fleet.as_of());
         if let Some(why) = reset {
             self.app.metrics.resets.inc();
-            let data = serde_json::json!({ "reason": why });
-            push(&mut text, "reset", None, &data.to_string());
+            frames.reset(why);
         }
-        for seen in all.iter().filter(|seen| self.filter.vehicle(seen)) {
-            let mut frames = Vec::with_capacity(2);
-            if self.filter.position && seen.view.last.is_some() {
-                frames.push((seen.position_seq, SlotKind::Position));
-            }
-            if self.filter.eta && seen.view.route.is_some() {
-                frames.push((seen.eta_seq, SlotKind::Eta));
-            }
+        for number in self.filter.choose(&fleet, &self.who.tenant) {
+            let entry = fleet.entry(number);
+            let position = fleet.said(number).filter(|_| self.filter.position);
+            let eta = self.filter.eta && entry.view.route.is_some();
             // By seq, which only rises for a vehicle.
-            frames.sort_unstable_by_key(|(seq, _)| *seq);
-            for (_, kind) in frames {
-                if let Some((name, data)) = frame(seen, kind, None, as_of) {
-                    push(&mut text, name, None, &data);
-                }
+            if eta && entry.eta_seq < entry.position_seq {
+                frames.eta(fleet.seen(number), None);
+            }
+            if let Some(said) = position {
+                frames.position(&said, None);
+            }
+            if eta && entry.eta_seq >= entry.position_seq {
+                frames.eta(fleet.seen(number), None);
             }
         }
-        text.extend(["id: ", &id_of(&self.place), "\n\n"]);
-        text.into()
+        drop(fleet);
+        frames.end(&self.place)
     }
 
     /// What there is to tell, at most [`FRAMES_MAX`] frames.
     fn piece(&mut self) -> Option<Bytes> {
-        let (mut chosen, begun) = (Vec::new(), self.place.clone());
-        let as_of = {
-            let fleet = self.app.live.read();
-            if fleet.ring.has_lost(self.slot) {
-                drop(fleet);
-                return Some(self.everything(Some("too slow: more than 100,000 outputs behind")));
+        let fleet = self.app.live.read();
+        if fleet.ring.has_lost(self.slot) {
+            drop(fleet);
+            return Some(self.everything(Some("too slow: more than 100,000 outputs behind")));
+        }
+        let mut frames = Frames::new(fleet.as_of());
+        self.behind = false;
+        for (number, slot) in fleet.ring.from(self.slot) {
+            if frames.count() >= FRAMES_MAX {
+                self.behind = true;
+                break;
             }
-            for (number, slot) in fleet.ring.from(self.slot) {
-                if chosen.len() >= FRAMES_MAX {
-                    break;
-                }
-                self.slot = number + 1;
-                let Some(at) = self.place.get_mut(slot.partition as usize) else { continue };
-                if slot.offset < *at {
-                    continue;
-                }
-                *at = slot.offset + 1;
-                if slot.at.is_some_and(|at| !self.filter.place(at)) {
-                    continue;
-                }
-                let entry = fleet.entry(slot.vehicle);
-                let newest = match slot.kind {
-                    SlotKind::Position => entry.position_slot == number,
-                    SlotKind::Eta => entry.eta_slot == number,
-                    SlotKind::Event { .. } => true,
-                };
-                if !newest || entry.key.tenant != self.who.tenant || !self.filter.kind(slot.kind) {
-                    continue;
-                }
-                let seen = fleet.seen(slot.vehicle);
-                if self.filter.vehicle(&seen) {
-                    let event = slot.event.clone();
-                    chosen.push((seen, slot.kind, event, (slot.partition, slot.offset + 1)));
-                }
+            self.slot = number + 1;
+            let Some(at) = self.place.get_mut(slot.partition as usize) else { continue };
+            if slot.offset < *at {
+                continue;
             }
-            fleet.as_of()
-        };
-        told(&chosen, begun, as_of)
-    }
-}
-
-/// The chosen frames as text; each id is the place right after its frame. `place` is where
-/// the piece began: of a partition without a frame nothing is claimed yet.
-fn told(chosen: &[Chosen], mut place: Vec<u64>, as_of: Timestamp) -> Option<Bytes> {
-    let mut text = String::with_capacity(chosen.len() * 400);
-    for (seen, kind, event, (partition, after)) in chosen {
-        tracing::trace!(target: ingest::PACKET, offset = after, "tell");
-        place[*partition as usize] = *after;
-        if let Some((name, data)) = frame(seen, *kind, event.as_deref(), as_of) {
-            push(&mut text, name, Some(&id_of(&place)), &data);
+            *at = slot.offset + 1;
+            if slot.at.is_some_and(|at| !self.filter.place(at)) || !self.filter.kind(slot.kind) {
+                continue;
+            }
+            let entry = fleet.entry(slot.vehicle);
+            let newest = match slot.kind {
+                SlotKind::Position => entry.position_slot == number,
+                SlotKind::Eta => entry.eta_slot == number && entry.view.route.is_some(),
+                SlotKind::Event { .. } => true,
+            };
+            let ours = entry.key.tenant == self.who.tenant;
+            if !ours || !newest || !self.filter.vehicle(&entry.key.vehicle, &entry.view) {
+                continue;
+            }
+            tracing::trace!(target: ingest::PACKET, offset = slot.offset + 1, "tell");
+            let place = Some(self.place.as_slice());
+            match (slot.kind, fleet.said(slot.vehicle), slot.event.as_deref()) {
+                (SlotKind::Position, Some(said), _) => frames.position(&said, place),
+                (SlotKind::Eta, ..) => frames.eta(fleet.seen(slot.vehicle), place),
+                (SlotKind::Event { seq }, _, Some(event)) => {
+                    frames.event((&entry.key.vehicle, seq, event), place);
+                }
+                _ => {}
+            }
         }
+        drop(fleet);
+        frames.into_bytes()
     }
-    (!text.is_empty()).then(|| text.into())
-}
-
-/// Appends one frame as the protocol of server-sent events spells it.
-fn push(text: &mut String, name: &str, id: Option<&str>, data: &str) {
-    text.extend(["event: ", name]);
-    if let Some(id) = id {
-        text.extend(["\nid: ", id]);
-    }
-    text.extend(["\ndata: ", data, "\n\n"]);
-}
-
-/// A frame to be told: the vehicle, what, its event's fields, and the place after it.
-type Chosen = (Seen, SlotKind, Option<Arc<str>>, (u32, u64));
-
-/// The name and data of a frame.
-fn frame(
-    seen: &Seen,
-    kind: SlotKind,
-    event: Option<&str>,
-    as_of: Timestamp,
-) -> Option<(&'static str, String)> {
-    match kind {
-        SlotKind::Position => {
-            let (last, mut text) = (seen.view.last.as_ref()?, String::with_capacity(512));
-            AsOf::new(as_of).tell(seen.text.as_deref()?, last.time, &mut text);
-            Some(("position", text))
-        }
-        SlotKind::Eta => Some(("eta", eta(seen)?)),
-        SlotKind::Event { seq } => {
-            let vehicle = &seen.vehicle;
-            Some(("event", format!("{{\"vehicle\":\"{vehicle}\",\"seq\":{seq},{}}}", event?)))
-        }
-    }
-}
-
-/// All arrivals of the active route as last said, so that skipped etas lose nothing.
-fn eta(seen: &Seen) -> Option<String> {
-    let (route, version) = seen.view.route.clone()?;
-    let stops = seen.view.stops.iter().map(|stop| stop.eta.clone()).collect();
-    let mut json = serde_json::Map::new();
-    let said = Said::Eta(EtaOutput { route, version, whole: true, stops });
-    if let Said::Eta(eta) = &said {
-        canonical::eta(&mut json, eta);
-    }
-    json.insert("vehicle".to_owned(), seen.vehicle.as_str().into());
-    json.insert("seq".to_owned(), seen.eta_seq.into());
-    Some(serde_json::Value::Object(json).to_string())
 }

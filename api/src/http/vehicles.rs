@@ -15,15 +15,15 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    Asked, Body, Page, etag, known_vehicle, next_after, own_vehicle, page_of, precondition,
-    versioned,
+    Asked, Body, Page, etag, known_vehicle, link_to, next_after, own_vehicle, page_of,
+    precondition, versioned,
 };
 use crate::app::Shared;
 use crate::auth::{Manager, Reader};
 use crate::live::Bounds;
 use crate::problem::{Failures, Problem};
 use crate::store::vehicles::{self, VehicleBody, VehicleRow};
-use crate::view::{AsOf, PositionOut, VehicleIn, VehicleOut};
+use crate::view::{PositionOut, VehicleIn, VehicleOut};
 use crate::write::append;
 
 /// How a vehicle can drive.
@@ -146,31 +146,17 @@ pub(crate) async fn list(
         let members: Vec<_> = rows.into_iter().map(VehicleOut::from).collect();
         return Ok(page_of("/v1/vehicles", "vehicles", &members, next));
     };
-    let bounds = bounds_of(bbox)?;
-    let seen = app.live.inside(&who.tenant, bounds, after.as_ref(), limit);
-    let next = seen.last().filter(|_| seen.len() == limit).map(|s| s.vehicle.to_string());
-    let as_of = AsOf::new(app.live.as_of());
-    let mut text = String::with_capacity(seen.len() * 400 + 64);
-    text.push_str("{\"vehicles\":[");
-    for seen in &seen {
-        if let (Some(lasting), Some(last)) = (&seen.text, &seen.view.last) {
-            as_of.tell(lasting, last.time, &mut text);
-            text.push(',');
-        }
+    let (bounds, mut text) = (bounds_of(bbox)?, b"{\"vehicles\":[".to_vec());
+    let page = (after.as_ref(), limit);
+    let (_, last) = app.live.tell_inside(&who.tenant, bounds, page, &mut text);
+    let next = next_after(last.as_ref().map(VehicleId::as_str), limit, limit);
+    text.push(b']');
+    if let Some(next) = &next {
+        text.extend_from_slice(format!(",\"next\":\"{next}\"").as_bytes());
     }
-    if text.ends_with(',') {
-        text.pop();
-    }
-    text.push(']');
-    let mut answer =
-        page_of::<()>(&format!("/v1/vehicles?bbox={bbox}"), "vehicles", &[], next.clone());
-    if let Some(next) = next {
-        text.extend([",\"next\":\"", &next, "\""]);
-    }
-    text.push('}');
-    *answer.body_mut() = text.into();
-    answer.headers_mut().remove(header::CONTENT_LENGTH);
-    Ok(answer)
+    text.push(b'}');
+    let link = link_to(&format!("/v1/vehicles?bbox={bbox}"), next.as_deref());
+    Ok((link, [(header::CONTENT_TYPE, "application/json")], text).into_response())
 }
 
 /// Reads `west,south,east,north`.

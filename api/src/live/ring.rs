@@ -122,15 +122,26 @@ impl Ring {
     }
 }
 
-/// The id of a frame: topic version and the next offset of each partition.
+/// The id of a frame.
 pub fn id_of(place: &[u64]) -> String {
-    let mut id = String::with_capacity(4 + place.len() * 7);
-    id.push_str(TOPIC_VERSION);
-    for offset in place {
-        id.push(if id.len() == TOPIC_VERSION.len() { '-' } else { '.' });
-        id.push_str(&offset.to_string());
+    let mut id = Vec::with_capacity(4 + place.len() * 7);
+    push_id(place, &mut id);
+    String::from_utf8_lossy(&id).into_owned()
+}
+
+/// Appends the id of a frame: topic version and the next offset of each partition.
+pub fn push_id(place: &[u64], out: &mut Vec<u8>) {
+    out.extend_from_slice(TOPIC_VERSION.as_bytes());
+    for (n, offset) in place.iter().enumerate() {
+        out.push(if n == 0 { b'-' } else { b'.' });
+        let (mut digits, mut at, mut rest) = ([0; 20], 20, *offset);
+        while rest > 0 || at == 20 {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        out.extend_from_slice(&digits[at..]);
     }
-    id
 }
 
 /// The place an id names; `None`: not an id of ours.
@@ -140,4 +151,20 @@ pub fn place_of(id: &str) -> Option<Vec<u64>> {
         return None;
     }
     offsets.split('.').map(|offset| offset.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_names_its_place() {
+        let check = |place: &[u64], expected: &str| {
+            assert_eq!(id_of(place), expected);
+            assert_eq!(place_of(expected).as_deref(), Some(place));
+        };
+        check(&[0], "v1-0");
+        check(&[7, 0, 1_234_567_890], "v1-7.0.1234567890");
+        check(&[u64::MAX], "v1-18446744073709551615");
+    }
 }

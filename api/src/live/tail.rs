@@ -22,6 +22,9 @@ const POLL_BYTES: usize = 1 << 20;
 const POLL_WAIT: Duration = Duration::from_millis(200);
 /// Pause after the log did not answer.
 const RETRY_WAIT: Duration = Duration::from_millis(500);
+/// Streams are told at most so often: what moves meanwhile is told once, and ten thousand clients
+/// are not woken by each poll of a busy log.
+const TICK: Duration = Duration::from_millis(100);
 /// Outputs applied under one lock, so that readers wait tens of microseconds at most.
 const APPLIED_TOGETHER: usize = 64;
 
@@ -111,16 +114,44 @@ fn begin(log: &dyn Log, markers: &[Option<u64>]) -> Result<Vec<u64>, LogError> {
     Ok(from)
 }
 
+/// When streams are told.
+#[derive(Debug, Default)]
+struct Ticks {
+    /// There is more than they were told.
+    more: bool,
+    /// When they were told last.
+    last: Timestamp,
+}
+
+impl Ticks {
+    /// How long they wait for what there is; `None`: for nothing. Not at all where the clock was
+    /// put back.
+    fn left(&self, now: Timestamp) -> Option<Duration> {
+        let waited = now.seconds_since(self.last);
+        let left = if waited < 0.0 { 0.0 } else { TICK.as_secs_f64() - waited };
+        self.more.then(|| Duration::from_secs_f64(left.max(0.0)))
+    }
+
+    /// Whether they are told now; then they count as told.
+    fn is_due(&mut self, now: Timestamp) -> bool {
+        let due = self.left(now).is_some_and(|left| left.is_zero());
+        if due {
+            (self.more, self.last) = (false, now);
+        }
+        due
+    }
+}
+
 impl Tail {
     /// Follows until told to stop.
     pub(crate) fn run(self) {
-        let mut reader = None;
+        let (mut reader, mut ticks) = (None, Ticks::default());
         while !self.stop.load(Ordering::Relaxed) {
             let Some(following) = reader.as_mut() else {
                 reader = self.follow();
                 continue;
             };
-            if let Err(error) = self.turn(following.as_mut()) {
+            if let Err(error) = self.turn(following.as_mut(), &mut ticks) {
                 tracing::warn!(%error, "outputs cannot be read; trying again");
                 self.metrics.tail_errors.inc();
                 reader = None;
@@ -148,15 +179,23 @@ impl Tail {
         }
     }
 
-    fn turn(&self, reader: &mut dyn Reader) -> Result<(), LogError> {
+    fn turn(&self, reader: &mut dyn Reader, ticks: &mut Ticks) -> Result<(), LogError> {
         let before = (self.clock)();
-        let records = reader.poll(POLL_BYTES, POLL_WAIT)?;
+        if ticks.is_due(before) {
+            self.live.tell();
+        }
+        let cut_short = ticks.left(before);
+        let records = reader.poll(POLL_BYTES, cut_short.unwrap_or(POLL_WAIT))?;
+        if records.is_empty() && cut_short.is_some() {
+            return Ok(());
+        }
         if records.is_empty() {
             // Nothing came although it waited: what was there before the wait is contained.
             let caught_up = self.live.caught_up() || self.at_end(reader)?;
             self.live.write().advance(before, caught_up);
             return Ok(());
         }
+        ticks.more = true;
         let told: Vec<Told> =
             records.into_iter().filter_map(|record| self.decode(record)).collect();
         let caught_up = self.live.caught_up();
@@ -178,7 +217,9 @@ impl Tail {
                 self.measure(together);
             }
         }
-        self.live.tell();
+        if ticks.is_due((self.clock)()) {
+            self.live.tell();
+        }
         if !caught_up && self.at_end(reader)? {
             self.live.write().advance(before, true);
         }

@@ -179,3 +179,31 @@ fn lists_come_in_pages() {
     assert!(second["next"].is_null());
     assert_eq!(world.ask("GET", "/v1/vehicles?limit=0", None).0, 422);
 }
+
+#[test]
+fn a_box_comes_in_pages_that_hold_each_vehicle_once() {
+    let world = World::new("boxes");
+    for n in 0..7 {
+        let key = format!("acme/v{n}");
+        world.say(&key, &[position(&key, 1)]);
+    }
+    world.say("other/v9", &[position("other/v9", 1)]);
+    while world.api.as_ref().unwrap().live().vehicles() < 8 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let first = "/v1/vehicles?bbox=-8.7,41.1,-8.6,41.2&limit=3".to_owned();
+    let (mut seen, mut path) = (Vec::new(), first.clone());
+    loop {
+        let page = world.ask("GET", &path, None).1;
+        let vehicles = page["vehicles"].as_array().unwrap();
+        seen.push(vehicles.len());
+        for vehicle in vehicles {
+            let n = vehicle["vehicle"].as_str().unwrap().strip_prefix('v').unwrap();
+            seen.push(100 + n.parse::<usize>().unwrap());
+        }
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("{first}&after={next}");
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, [1, 3, 3, 100, 101, 102, 103, 104, 105, 106]);
+}
