@@ -23,6 +23,9 @@ use crate::store::care;
 const RAISED: [EventKind; 4] =
     [EventKind::PredictedLate, EventKind::OffRoute, EventKind::LongStop, EventKind::NoSignal];
 
+/// What is older is no longer today anywhere: a week, seconds.
+const BACK_MAX_S: f64 = 7.0 * 86_400.0;
+
 /// Since when.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -49,8 +52,11 @@ pub(crate) async fn get(
     State(app): State<Shared>,
     Asked(since): Asked<Since>,
 ) -> Result<Json<TodayOut>, Problem> {
-    let wrong = |_bad| Problem::value("from", &since.from, "a time of RFC 3339");
-    let from = Timestamp::parse(&since.from).map_err(wrong)?;
+    let wrong = || Problem::value("from", &since.from, "a time of RFC 3339, at most a week ago");
+    let from = Timestamp::parse(&since.from).map_err(|_bad| wrong())?;
+    if app.now().seconds_since(from) > BACK_MAX_S {
+        return Err(wrong());
+    }
     let shared = Arc::clone(&app);
     let counted = tokio::task::spawn_blocking(move || counted(&shared, &who.tenant, from));
     let out = counted.await.map_err(|_panicked| Problem::unavailable("cut off".to_owned()))?;

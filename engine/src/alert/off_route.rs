@@ -28,6 +28,9 @@ const BACK_S: f64 = 120.0;
 /// …or for twice as long, and it has brought him nearer by this much, seconds at free flow.
 const BACK_NEARER_S: f64 = 150.0;
 
+/// A place to stand that takes so much longer to reach than the nearest one, seconds, is nobody's
+/// aim.
+pub const PLACES_APART_S: f64 = 600.0;
 /// Places to stand for one stop that are told apart.
 pub const PLACES_MAX: usize = 4;
 
@@ -92,6 +95,14 @@ impl OffRoute {
         let pairs = to_places_s.iter().zip(left.to_places_s);
         let least = pairs.map(|(now, then)| now - then).filter(|s| s.is_finite());
         least.reduce(f64::min).unwrap_or(to_drive_s - left.to_drive_s)
+    }
+
+    /// A place farther than this, seconds at free flow, explains nothing any more: too much would be
+    /// driven for nothing, wherever it was aimed at.
+    pub fn farthest_s(&self) -> f64 {
+        let Some(left) = self.left else { return 0.0 };
+        let known = left.to_places_s.into_iter().filter(|s| s.is_finite());
+        known.fold(left.to_drive_s, f64::max) + WASTED_AGAIN_S
     }
 
     /// The vehicle drove `metres`, at free flow `free_s`, not on the path it is expected on.
@@ -222,6 +233,7 @@ mod tests {
         rule.left.as_mut().unwrap().to_places_s = [300.0, 360.0, none, none];
         assert_eq!(rule.farther_s(340.0, [350.0, 340.0, none, none]), -20.0);
         assert_eq!(rule.farther_s(340.0, [350.0, none, none, 340.0]), 50.0);
+        assert_eq!(rule.farthest_s(), 600.0);
     }
 
     #[test]

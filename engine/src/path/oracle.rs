@@ -248,7 +248,19 @@ proptest! {
         prop_assume!(road.edges() > 0);
         let from = place(road, from);
         let to: Vec<Place> = to.into_iter().map(|draw| place(road, draw)).collect();
-        let found = Router::new().route_to_nearest(road, from, &to, Profile::Van);
+        let (mut router, mut times) = (Router::new(), Vec::new());
+        router.times(road, from, &to, (Profile::Van, f64::INFINITY), &mut times);
+        for (index, (time, to)) in times.iter().zip(&to).enumerate() {
+            let least = town.least_s(from, *to);
+            prop_assert_eq!(time.is_some(), least.is_some());
+            let mut edges = Vec::new();
+            router.edges_to(road, index, &mut edges);
+            if let Some(least) = least {
+                let cost = town.cost_s(from, *to, &edges);
+                prop_assert!((cost - least).abs() < 1e-6, "{} for {} of {:?}", cost, least, edges);
+            }
+        }
+        let found = router.route_to_nearest(road, from, &to, Profile::Van);
         let least = to.iter().filter_map(|place| town.least_s(from, *place)).reduce(f64::min);
         prop_assert_eq!(least.is_some(), found.is_some());
         if let (Some(least), Some((nearest, path))) = (least, found) {

@@ -110,7 +110,7 @@ impl Router {
     }
 
     /// Seconds of the quickest way to each target, as [`Router::route`]; `None` where there is
-    /// none of at most `limit_s`. One search for all targets. `out` as in [`Router::reach`].
+    /// none of at most `limit_s`. One search for all targets, the quicker the nearer they lie together. `out` as in [`Router::reach`].
     #[expect(clippy::too_many_arguments, reason = "two of them are memory that is reused")]
     pub fn times(
         &mut self,
@@ -121,7 +121,8 @@ impl Router {
         out: &mut Vec<Option<f64>>,
     ) {
         self.begin(targets);
-        self.search.run(road, (from, limit_s), (targets, Until::All), &Seconds::anywhere(profile));
+        let cost = Seconds::towards(road, targets, profile);
+        self.search.run(road, (from, limit_s), (targets, Until::All), &cost);
         out.clear();
         for (index, &target) in targets.iter().enumerate() {
             out.push(self.search.arrivals()[index].map(|arrival| {

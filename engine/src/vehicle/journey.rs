@@ -4,7 +4,7 @@
 use ingest::units::Position;
 
 use crate::alert::Turn;
-use crate::alert::off_route::PLACES_MAX;
+use crate::alert::off_route::{PLACES_APART_S, PLACES_MAX};
 use crate::eta::travel::Stretch;
 use crate::model::EventKind;
 use crate::road::plane::distance_m;
@@ -164,7 +164,7 @@ impl Step<'_> {
             self.state.off_route.stray(seen.time, since, before, best);
             if let Some(place) = on_way.filter(|_| first) {
                 self.state.journey.on_way_left = on_way;
-                let to_places_s = self.to_kerbs(place);
+                let to_places_s = self.to_kerbs(place, before + PLACES_APART_S);
                 if let Some(left) = &mut self.state.off_route.left {
                     left.to_places_s = to_places_s;
                 }
@@ -229,15 +229,16 @@ impl Step<'_> {
     fn farther_s(&mut self, to_drive_s: f64) -> f64 {
         let astray = self.state.off_route.left.is_some() && !self.state.off_route.raised;
         let Some(place) = self.state.place.filter(|_| astray) else { return 0.0 };
-        let to_places_s = self.to_kerbs(place);
+        let to_places_s = self.to_kerbs(place, self.state.off_route.farthest_s());
         self.state.off_route.farther_s(to_drive_s, to_places_s)
     }
 
-    /// Seconds at free flow to each place where one may stand for the next stop.
-    fn to_kerbs(&mut self, from: Place) -> [f64; PLACES_MAX] {
+    /// Seconds at free flow to each place where one may stand for the next stop, infinite beyond
+    /// `limit_s`.
+    fn to_kerbs(&mut self, from: Place, limit_s: f64) -> [f64; PLACES_MAX] {
         let kerbs: Vec<Place> = self.next_leg().iter().flat_map(Leg::kerbs).collect();
         let scratch = &mut *self.scratch;
-        let limit = (Profile::Van, f64::INFINITY);
+        let limit = (Profile::Van, limit_s);
         scratch.router.times(&self.world.road, from, &kerbs, limit, &mut scratch.times);
         let known = |i| scratch.times.get(i).copied().flatten().unwrap_or(f64::INFINITY);
         std::array::from_fn(known)

@@ -43,11 +43,8 @@ struct Its;
 
 impl Wire for Its {
     fn cut(&self, bytes: &[u8], whole: bool) -> Cut {
-        let Some(from) = bytes.iter().position(|b| *b == b'$') else {
-            return Cut::Skip(bytes.len());
-        };
-        if from > 0 {
-            return Cut::Skip(from);
+        if let Some(skip) = Cut::before(b'$', bytes) {
+            return skip;
         }
         let seen = &bytes[..bytes.len().min(LINE_MAX)];
         for (at, byte) in seen.iter().enumerate().skip(1) {

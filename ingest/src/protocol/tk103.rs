@@ -41,11 +41,8 @@ struct Tk103;
 
 impl Wire for Tk103 {
     fn cut(&self, bytes: &[u8], whole: bool) -> Cut {
-        let Some(from) = bytes.iter().position(|b| *b == b'(') else {
-            return Cut::Skip(bytes.len());
-        };
-        if from > 0 {
-            return Cut::Skip(from);
+        if let Some(skip) = Cut::before(b'(', bytes) {
+            return skip;
         }
         let mut inside = false;
         for (at, byte) in bytes.iter().enumerate().take(LINE_MAX) {

@@ -41,11 +41,8 @@ struct Upro;
 
 impl Wire for Upro {
     fn cut(&self, bytes: &[u8], whole: bool) -> Cut {
-        let Some(from) = bytes.iter().position(|b| *b == b'*') else {
-            return Cut::Skip(bytes.len());
-        };
-        if from > 0 {
-            return Cut::Skip(from);
+        if let Some(skip) = Cut::before(b'*', bytes) {
+            return skip;
         }
         match bytes.iter().take(LINE_MAX).position(|b| *b == b'#') {
             Some(end) => Cut::frame(end + 1),

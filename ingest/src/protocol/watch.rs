@@ -44,11 +44,8 @@ struct Watch;
 
 impl Wire for Watch {
     fn cut(&self, bytes: &[u8], whole: bool) -> Cut {
-        let Some(from) = bytes.iter().position(|b| *b == b'[') else {
-            return Cut::Skip(bytes.len());
-        };
-        if from > 0 {
-            return Cut::Skip(from);
+        if let Some(skip) = Cut::before(b'[', bytes) {
+            return skip;
         }
         match told_end(bytes) {
             Some(end) if bytes.get(end) == Some(&b']') => return Cut::frame(end + 1),

@@ -120,6 +120,11 @@ impl Cut {
         let reason = format!("frame longer than {most} bytes");
         Self::Bad { kind: BadFrame::Length, reason, skip: 1 }
     }
+    /// Whatever stands before the first `mark`, which begins a frame; `None` where it stands first.
+    pub(super) fn before(mark: u8, bytes: &[u8]) -> Option<Self> {
+        let from = bytes.iter().position(|b| *b == mark).unwrap_or(bytes.len());
+        (from > 0).then_some(Self::Skip(from))
+    }
     pub(super) fn no_frame(bytes: &[u8], expected: &str) -> Self {
         // The first byte alone: how many follow by now must not show.
         let shown = bytes[..bytes.len().min(1)].escape_ascii();

@@ -52,6 +52,8 @@ fn what_was_handled_and_what_passed_by_itself_is_counted_since_a_time() {
     let later = "/v1/exceptions/today?from=2026-11-21T00:00:00Z";
     assert_eq!(world.ask("GET", later, None).1, json!({"handled": 0, "by_themselves": 0}));
     assert_eq!(world.ask("GET", "/v1/exceptions/today?from=noon", None).0, 422);
+    let long_ago = "/v1/exceptions/today?from=2026-11-01T00:00:00Z";
+    assert_eq!(world.ask("GET", long_ago, None).0, 422);
     let other = world.key_of("other", Role::Viewer);
     let seen = world.ask_as(&other, "GET", today, None).1;
     assert_eq!(seen, json!({"handled": 0, "by_themselves": 0}));

@@ -6,6 +6,7 @@ use super::epoch::{Extra, Kind, Part};
 use super::identity;
 use crate::id::DeviceId;
 use crate::protocol::BadFrame;
+use crate::protocol::fields::decimal;
 use crate::time::{Civil, Timestamp};
 
 /// What a line amounts to.
@@ -121,33 +122,6 @@ fn bad(name: &str, text: &str) -> Complaint {
     let text: String = text.chars().take(32).collect();
     (BadFrame::Malformed, 0, format!("{name} `{text}` can not be read"))
 }
-
-/// A plain decimal of at most 18 digits; the nearest double.
-fn decimal(text: &str) -> Option<f64> {
-    let (text, sign) = match text.as_bytes() {
-        [b'-', rest @ ..] => (rest, -1.0),
-        [b'+', rest @ ..] | rest => (rest, 1.0),
-    };
-    let (mut digits, mut mantissa, mut scale) = (0, 0_u64, None);
-    for byte in text {
-        match byte {
-            b'0'..=b'9' => {
-                digits += 1;
-                mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
-                scale = scale.map(|s| s + 1);
-            }
-            b'.' if scale.is_none() => scale = Some(0),
-            _ => return None,
-        }
-    }
-    let scale = scale.unwrap_or(0_usize);
-    (1..=18).contains(&digits).then(|| sign * mantissa as f64 / TENS[scale])
-}
-
-const TENS: [f64; 19] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
-    1e17, 1e18,
-];
 
 /// Second of the day and microseconds of `hhmmss.sss`.
 fn time_of_day(text: &str) -> Option<(u32, u32)> {
