@@ -14,9 +14,15 @@ use crate::id::DeviceId;
 use crate::time::Timestamp;
 
 mod angle;
+mod arnavi;
+mod atrack;
+mod castel;
 mod checksum;
 mod clock;
 mod cursor;
+mod diagnosis;
+mod eelink;
+mod egts;
 mod fields;
 mod galileo;
 mod gl200;
@@ -30,6 +36,7 @@ mod jt808;
 mod megastek;
 mod meiligao;
 mod meitrack;
+mod navis;
 mod osmand;
 mod phone;
 mod ruptela;
@@ -50,6 +57,11 @@ pub use teltonika::Teltonika;
 
 /// Every protocol the gateway speaks, by name.
 pub const PROTOCOLS: &[&dyn Protocol] = &[
+    &arnavi::ARNAVI,
+    &atrack::ATRACK,
+    &castel::CASTEL,
+    &eelink::EELINK,
+    &egts::EGTS,
     &galileo::GALILEO,
     &gl200::GL200,
     &gps103::GPS103,
@@ -60,6 +72,7 @@ pub const PROTOCOLS: &[&dyn Protocol] = &[
     &megastek::MEGASTEK,
     &meiligao::MEILIGAO,
     &meitrack::MEITRACK,
+    &navis::NAVIS,
     &OsmAnd,
     &phone::OVERLAND,
     &phone::OWNTRACKS,

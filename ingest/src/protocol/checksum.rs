@@ -52,6 +52,15 @@ pub(super) static ARC: Crc16 = Crc16::new(0xa001, true, 0, 0);
 /// CRC-16/CCITT-FALSE.
 pub(super) static CCITT_FALSE: Crc16 = Crc16::new(0x1021, false, 0xffff, 0);
 
+/// CRC-16/XMODEM.
+pub(super) static XMODEM: Crc16 = Crc16::new(0x1021, false, 0, 0);
+
+/// CRC-8/NRSC-5 (polynomial 31 from ff on, the high bit first).
+pub(super) fn crc8(bytes: &[u8]) -> u8 {
+    let bit = |crc: u8, _| if crc & 0x80 == 0 { crc << 1 } else { crc << 1 ^ 0x31 };
+    bytes.iter().fold(0xff, |crc, byte| (0..8).fold(crc ^ byte, bit))
+}
+
 /// All bytes, exclusive-or.
 pub(super) fn xor(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |x, b| x ^ b)
@@ -76,8 +85,10 @@ mod tests {
             (&MODBUS, 0x4b37),
             (&ARC, 0xbb3d),
             (&CCITT_FALSE, 0x29b1),
+            (&XMODEM, 0x31c3),
         ] {
             assert_eq!(crc.of(text), check, "{crc:?}");
         }
+        assert_eq!(crc8(text), 0xf7);
     }
 }

@@ -32,6 +32,10 @@ impl Speaker {
         self.serial = self.serial.wrapping_add(1);
         self.serial
     }
+    /// A new connection: numbers begin anew.
+    pub(super) fn restart(&mut self) {
+        self.serial = 0;
+    }
     /// The device's digits in pairs, filled with zeros in front to `length` bytes.
     pub(super) fn bcd(&self, length: usize) -> Vec<u8> {
         let digits: Vec<u8> =

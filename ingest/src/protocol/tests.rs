@@ -31,7 +31,7 @@ impl Setting {
         }
         all
     }
-    fn decoder(self) -> Box<dyn Decode> {
+    pub(super) fn decoder(self) -> Box<dyn Decode> {
         let options = Options { checksum: self.checksum, model: None };
         self.protocol.decoder(self.transport, &options)
     }
@@ -383,8 +383,18 @@ fn wired() -> impl Iterator<Item = &'static dyn Protocol> {
 
 /// An identity as long as the wire's place for it.
 fn an_id(protocol: &'static dyn Protocol) -> DeviceId {
-    let digits = if protocol.name() == "meiligao" { "35209308145225" } else { "352093081452251" };
+    let digits = match protocol.name() {
+        "meiligao" => "35209308145225",
+        "cellocator" => "2254558",
+        _ => "352093081452251",
+    };
     DeviceId::new(digits).expect("id")
+}
+
+/// A moment that the wire can tell from others: times of bce come round, and none is to come.
+fn a_moment(protocol: &'static dyn Protocol, seconds: i64) -> Timestamp {
+    let back = if protocol.name() == "bce" { 250_000_000 } else { 0 };
+    Timestamp::from_seconds(seconds - back)
 }
 
 /// What a decoder makes of one login and one message of a device.
@@ -448,7 +458,7 @@ proptest! {
         for protocol in wired() {
             for transport in protocol.transports().iter().copied() {
                 let mut report = Report::of(an_id(protocol));
-                report.time = Some(Timestamp::from_seconds(time));
+                report.time = Some(a_moment(protocol, time));
                 report.fix = Fix::new(Measured {
                     lng,
                     lat,

@@ -37,6 +37,7 @@ pub(super) struct Wired {
 }
 
 pub(super) const TCP: &[Transport] = &[Transport::Tcp];
+pub(super) const UDP: &[Transport] = &[Transport::Udp];
 pub(super) const HTTP: &[Transport] = &[Transport::Http];
 pub(super) const TCP_UDP: &[Transport] = &[Transport::Tcp, Transport::Udp];
 
@@ -78,7 +79,8 @@ pub(super) trait Wire: Send {
     /// except from [`Cut::Need`].
     fn cut(&self, bytes: &[u8], whole: bool) -> Cut;
     /// What a frame says. On an error nothing of it is reported; its answers are still given,
-    /// since the gateway keeps what can not be read.
+    /// since the gateway keeps what can not be read. A frame of several devices is read once for
+    /// each ([`Told::again`]).
     fn read(&mut self, frame: &[u8], told: &mut Told) -> Result<(), Complaint>;
     /// A frame as a splitter of its own would hand it on: unescaped, without its ends.
     fn split(&self, frame: &[u8]) -> Vec<u8> {
@@ -236,6 +238,8 @@ pub(super) struct Told {
     named: Option<DeviceId>,
     nobody: DeviceId,
     pub(super) received_at: Timestamp,
+    /// Whether the frame is read once more for what another device says in it.
+    pub(super) again: bool,
     /// Read what is wrong as well as it can be.
     pub(super) lenient: bool,
     pub(super) udp: bool,
@@ -263,6 +267,10 @@ impl Told {
     /// Who speaks: the device that this frame names, or the connection's.
     pub(super) fn device(&self) -> Option<&str> {
         self.named.as_ref().or(self.device.as_ref()).map(DeviceId::as_str)
+    }
+    /// Whether the frame has told a report.
+    pub(super) fn reported(&self) -> bool {
+        self.count > 0
     }
     /// A report with nothing in it yet, behind those that the frame told before.
     pub(super) fn report(&mut self) -> &mut Draft {
@@ -302,6 +310,7 @@ impl Told {
     fn begin(&mut self) {
         self.checksum_ok = None;
         self.named = None;
+        self.again = false;
         (self.count, self.given) = (0, 0);
     }
     fn forget(&mut self) {
@@ -356,6 +365,7 @@ impl Decoder {
             first: Draft::new(&nobody),
             nobody,
             received_at: Timestamp::default(),
+            again: false,
             lenient: options.checksum == Checksum::Lenient,
             udp: transport == Transport::Udp,
             checksum_ok: None,
@@ -427,7 +437,9 @@ impl Decoder {
             let reason = "a report before any identity";
             outcome = Err(DecodeError::new(BadFrame::NoIdentity, 0, reason, frame));
         }
-        self.inbox.skip(next.max(1));
+        if outcome.is_err() || !self.told.again {
+            self.inbox.skip(next.max(1));
+        }
         self.asked = self.told.named.take();
         if outcome.is_err() {
             self.told.forget();
