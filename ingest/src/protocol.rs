@@ -14,9 +14,11 @@ use crate::id::DeviceId;
 use crate::time::Timestamp;
 
 mod angle;
+mod aplicom;
 mod arnavi;
 mod atrack;
 mod castel;
+mod cellocator;
 mod checksum;
 mod clock;
 mod cursor;
@@ -43,9 +45,11 @@ mod ruptela;
 mod sender;
 mod suntech;
 mod t55;
+mod t800x;
 mod teltonika;
 mod tk103;
 mod totem;
+mod ulbotech;
 mod upro;
 mod watch;
 mod wialon;
@@ -57,9 +61,11 @@ pub use teltonika::Teltonika;
 
 /// Every protocol the gateway speaks, by name.
 pub const PROTOCOLS: &[&dyn Protocol] = &[
+    &aplicom::APLICOM,
     &arnavi::ARNAVI,
     &atrack::ATRACK,
     &castel::CASTEL,
+    &cellocator::CELLOCATOR,
     &eelink::EELINK,
     &egts::EGTS,
     &galileo::GALILEO,
@@ -79,9 +85,11 @@ pub const PROTOCOLS: &[&dyn Protocol] = &[
     &ruptela::RUPTELA,
     &suntech::SUNTECH,
     &T55,
+    &t800x::T800X,
     &Teltonika,
     &tk103::TK103,
     &totem::TOTEM,
+    &ulbotech::ULBOTECH,
     &upro::UPRO,
     &watch::WATCH,
     &wialon::WIALON,
