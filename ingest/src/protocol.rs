@@ -17,6 +17,8 @@ mod angle;
 mod aplicom;
 mod arnavi;
 mod atrack;
+mod bce;
+mod calamp;
 mod castel;
 mod cellocator;
 mod checksum;
@@ -34,10 +36,12 @@ mod h02;
 mod http;
 mod inbox;
 mod its;
+mod jt600;
 mod jt808;
 mod megastek;
 mod meiligao;
 mod meitrack;
+mod minifinder2;
 mod navis;
 mod osmand;
 mod phone;
@@ -48,12 +52,15 @@ mod t55;
 mod t800x;
 mod teltonika;
 mod tk103;
+mod topin;
 mod totem;
 mod ulbotech;
 mod upro;
 mod watch;
 mod wialon;
 mod wire;
+mod xexun;
+mod xexun2;
 
 pub use osmand::OsmAnd;
 pub use t55::T55;
@@ -64,6 +71,8 @@ pub const PROTOCOLS: &[&dyn Protocol] = &[
     &aplicom::APLICOM,
     &arnavi::ARNAVI,
     &atrack::ATRACK,
+    &bce::BCE,
+    &calamp::CALAMP,
     &castel::CASTEL,
     &cellocator::CELLOCATOR,
     &eelink::EELINK,
@@ -74,10 +83,12 @@ pub const PROTOCOLS: &[&dyn Protocol] = &[
     &gt06::GT06,
     &h02::H02,
     &its::ITS,
+    &jt600::JT600,
     &jt808::JT808,
     &megastek::MEGASTEK,
     &meiligao::MEILIGAO,
     &meitrack::MEITRACK,
+    &minifinder2::MINIFINDER2,
     &navis::NAVIS,
     &OsmAnd,
     &phone::OVERLAND,
@@ -88,11 +99,14 @@ pub const PROTOCOLS: &[&dyn Protocol] = &[
     &t800x::T800X,
     &Teltonika,
     &tk103::TK103,
+    &topin::TOPIN,
     &totem::TOTEM,
     &ulbotech::ULBOTECH,
     &upro::UPRO,
     &watch::WATCH,
     &wialon::WIALON,
+    &xexun::XEXUN,
+    &xexun2::XEXUN2,
 ];
 
 /// The protocol of a name.
