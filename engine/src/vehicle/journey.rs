@@ -8,7 +8,7 @@ use crate::alert::off_route::{PLACES_APART_S, PLACES_MAX};
 use crate::eta::travel::Stretch;
 use crate::model::EventKind;
 use crate::road::plane::distance_m;
-use crate::road::{Near, Place, Profile};
+use crate::road::{Near, Place, Profile, Road};
 
 use super::motion::{Moved, Seen};
 use super::plan::{KERBS_MAX, Leg};
@@ -22,8 +22,10 @@ const DOOR_ROADS_MAX: usize = 8;
 /// The two directions of one street are equally far, metres.
 const SAME_STREET_M: f64 = 0.5;
 /// A door on a corner may be served from either street: from one that is farther by no more than
-/// this, metres.
+/// this, metres, …
 const OTHER_STREET_M: f64 = 12.0;
+/// …or from any this near: one parks on either side of a street whose directions lie apart.
+const PARKS_M: f64 = 20.0;
 const NOWHERE_ELSE: [Option<Place>; KERBS_MAX - 1] = [None; KERBS_MAX - 1];
 /// Where no road is known: metres driven per metre of straight line, and how fast, m/s.
 const DETOUR: f64 = 1.35;
@@ -225,10 +227,13 @@ impl Step<'_> {
     }
 
     /// How much farther the next stop has become since the vehicle left its way, for the place to
-    /// stand there that it may still be driving to: seconds at free flow.
+    /// stand there that it may still be driving to: seconds at free flow. Who waits at a junction is
+    /// matched to any of its streets, so then it is reckoned from where its way begins.
     fn farther_s(&mut self, to_drive_s: f64) -> f64 {
         let astray = self.state.off_route.left.is_some() && !self.state.off_route.raised;
-        let Some(place) = self.state.place.filter(|_| astray) else { return 0.0 };
+        let waits = self.state.motion.halt.is_some();
+        let place = if waits { self.state.journey.on_way } else { self.state.place };
+        let Some(place) = place.filter(|_| astray) else { return 0.0 };
         let to_places_s = self.to_kerbs(place, self.state.off_route.farthest_s());
         self.state.off_route.farther_s(to_drive_s, to_places_s)
     }
@@ -349,31 +354,38 @@ impl Step<'_> {
         Leg { from, to, or_to: [other, others[0], others[1]], drive }
     }
 
-    /// Where on the road one stops for a door: the nearest street, in the first place and its other
-    /// direction in the second, then those that are hardly farther.
+    /// Where on the road one stops for a door.
     pub(super) fn places(&mut self, door: Position) -> [Option<Place>; KERBS_MAX] {
-        let road = &*self.world.road;
-        road.near(door, DOOR_ROAD_M, DOOR_ROADS_MAX, &mut self.scratch.near);
-        let mut places = [None; KERBS_MAX];
-        let usable =
-            self.scratch.near.iter().filter(|n| road.seconds(n.place.edge, Profile::Van).is_some());
-        let (mut nearest, mut others): (Option<&Near>, usize) = (None, 2);
-        for near in usable {
-            let Some(first) = nearest else {
-                (nearest, places[0]) = (Some(near), Some(near.place));
-                continue;
-            };
-            let farther_m = near.distance_m - first.distance_m;
-            if Some(near.place.edge) == road.reverse(first.place.edge) && farther_m <= SAME_STREET_M
-            {
-                places[1] = Some(near.place);
-            } else if farther_m <= OTHER_STREET_M && others < KERBS_MAX {
-                places[others] = Some(near.place);
-                others += 1;
-            }
-        }
-        places
+        places(&self.world.road, &mut self.scratch.near, door)
     }
+}
+
+/// Where on the road one stops for a door: the nearest street, in the first place and its other
+/// direction in the second, then those that are near, too, or hardly farther.
+pub(super) fn places(
+    road: &Road,
+    near: &mut Vec<Near>,
+    door: Position,
+) -> [Option<Place>; KERBS_MAX] {
+    road.near(door, DOOR_ROAD_M, DOOR_ROADS_MAX, near);
+    let mut places = [None; KERBS_MAX];
+    let usable = near.iter().filter(|n| road.seconds(n.place.edge, Profile::Van).is_some());
+    let (mut nearest, mut others): (Option<&Near>, usize) = (None, 2);
+    for near in usable {
+        let Some(first) = nearest else {
+            (nearest, places[0]) = (Some(near), Some(near.place));
+            continue;
+        };
+        let farther_m = near.distance_m - first.distance_m;
+        let either = farther_m <= OTHER_STREET_M || near.distance_m <= PARKS_M;
+        if Some(near.place.edge) == road.reverse(first.place.edge) && farther_m <= SAME_STREET_M {
+            places[1] = Some(near.place);
+        } else if either && others < KERBS_MAX {
+            places[others] = Some(near.place);
+            others += 1;
+        }
+    }
+    places
 }
 
 /// A drive of which only its ends are known.

@@ -16,9 +16,10 @@ export async function launch() {
   return chromium.launch({ executablePath: CHROMIUM, args });
 }
 
-/** A page at an address, which notes what must not happen. */
-export async function open(browser, url, { size = "wide", theme = "light", locale = "en-GB", wait = true } = {}) {
-  const context = await browser.newContext({ viewport: SIZES[size], colorScheme: theme, reducedMotion: "reduce", locale, timezoneId: "Europe/Lisbon", hasTouch: size === "phone" });
+/** A page at an address, which notes what must not happen; with `worker` its service worker keeps the app. */
+export async function open(browser, url, { size = "wide", theme = "light", locale = "en-GB", wait = true, worker = false } = {}) {
+  const serviceWorkers = worker ? "allow" : "block";
+  const context = await browser.newContext({ viewport: SIZES[size], colorScheme: theme, reducedMotion: "reduce", locale, timezoneId: "Europe/Lisbon", hasTouch: size === "phone", serviceWorkers });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
   const home = new URL(url).host;
@@ -59,6 +60,14 @@ export async function axe(page, name) {
     return found.violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.html.slice(0, 160)} (${n.any.concat(n.all, n.none).map((c) => c.message).join("; ").slice(0, 200)})`).join(" | ")}`);
   });
   if (violations.length > 0) throw new Error(`axe, ${name}:\n    ${violations.join("\n    ")}`);
+}
+
+/** The same in light and in dark. */
+export async function axeInBoth(page, name) {
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    await axe(page, `${name} ${colorScheme}`);
+  }
 }
 
 /** Nothing moves once there is data. */

@@ -1,5 +1,5 @@
 // Longer languages and languages from right to left: nothing is cut, and the page does not scroll sideways.
-import { axe, clean, cut, equal, ok, open, state } from "./harness.js";
+import { SIZES, axe, clean, cut, equal, ok, open, state } from "./harness.js";
 import { withFake } from "./live.js";
 import { linkOf } from "./offline.js";
 
@@ -16,13 +16,16 @@ const both = async (page, name) => {
 
 export const languages = {
   "cut no text where sentences are a third longer": (browser) => withFake({ vans: 60 }, async (_fake, url) => {
-    for (const size of ["wide", "middle", "phone"]) {
+    for (const sizes of [["wide", "middle"], ["phone"]]) {
       for (const [path, part, wanted] of SCREENS) {
-        if (size === "phone" && part === "[data-part=letter]") continue;
-        const { page, notes, close } = await open(browser, url + path, { size, locale: "en-XA" });
-        await state(page, part, wanted);
-        ok(await page.evaluate(() => document.body.textContent.includes("·····")), "the longer language is spoken");
-        await both(page, `${path} ${size}`);
+        if (sizes.includes("phone") && part === "[data-part=letter]") continue;
+        const { page, notes, close } = await open(browser, url + path, { size: sizes[0], locale: "en-XA" });
+        for (const size of sizes) {
+          await page.setViewportSize(SIZES[size]);
+          await state(page, part, wanted);
+          ok(await page.evaluate(() => document.body.textContent.includes("·····")), "the longer language is spoken");
+          await both(page, `${path} ${size}`);
+        }
         clean(notes);
         await close();
       }
@@ -52,17 +55,17 @@ export const languagesOfPage = (url) => ({
   "tells the customer in six languages, none of it cut": async (browser) => {
     const address = await linkOf(url);
     for (const lang of ["en", "de", "es", "pt", "fr", "ar"]) {
+      const { page, notes, close } = await open(browser, `${address}?lang=${lang}`, { size: "phone", wait: false });
+      await state(page, "html", "live");
       for (const width of [390, 320]) {
-        const { page, notes, close } = await open(browser, `${address}?lang=${lang}`, { size: "phone", wait: false });
         await page.setViewportSize({ width, height: 844 });
-        await state(page, "html", "live");
         equal(await page.evaluate(() => [document.documentElement.lang, document.documentElement.dir]), [lang, lang === "ar" ? "rtl" : "ltr"], "language and direction");
         await both(page, `customer's page, ${lang}, ${width} px`);
         equal(await page.evaluate(() => getComputedStyle(document.querySelector(".strip") ?? document.querySelector(".map")).direction), "ltr", "direction of the axis of time");
-        await axe(page, `customer's page in ${lang}`);
-        clean(notes);
-        await close();
+        await axe(page, `customer's page in ${lang}, ${width} px`);
       }
+      clean(notes);
+      await close();
     }
   },
 });

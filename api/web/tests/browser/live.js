@@ -1,5 +1,5 @@
 // The Live screen: its states, its list, its map.
-import { axe, clean, equal, ok, open, state, still, text } from "./harness.js";
+import { axe, axeInBoth, clean, equal, ok, open, state, still, text } from "./harness.js";
 import { Fake } from "./server.js";
 
 const ROOT = ".shell";
@@ -21,22 +21,20 @@ const param = (page, name) => new URL(page.url()).searchParams.get(name);
 export const live = {
   "is live, whole and still, light and dark, at three sizes": (browser) => withFake({}, async (_fake, url) => {
     for (const size of ["wide", "middle", "phone"]) {
-      for (const theme of ["light", "dark"]) {
-        const { page, notes, close } = await open(browser, `${url}/app/`, { size, theme });
-        await state(page, ROOT, "live");
-        await state(page, "[data-part=vans]", "some");
-        await state(page, "[data-part=needs]", "some");
-        await page.waitForFunction(() => !document.querySelector("[data-part=figure] strong")?.textContent?.includes("–"), undefined, {}).catch(() => {});
-        await page.waitForTimeout(1500);
-        const since = await page.evaluate(() => performance.now());
-        await page.waitForTimeout(3500);
-        await still(page, since);
-        ok((await text(page, ".maplibregl-ctrl-attrib")).includes("© OpenStreetMap contributors"), "attribution is missing");
-        await axe(page, `live ${size} ${theme}`);
-        ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${size} scrolls sideways`);
-        clean(notes);
-        await close();
-      }
+      const { page, notes, close } = await open(browser, `${url}/app/`, { size });
+      await state(page, ROOT, "live");
+      await state(page, "[data-part=vans]", "some");
+      await state(page, "[data-part=needs]", "some");
+      await page.waitForFunction(() => !document.querySelector("[data-part=figure] strong")?.textContent?.includes("–"), undefined, {}).catch(() => {});
+      await page.waitForTimeout(1500);
+      const since = await page.evaluate(() => performance.now());
+      await page.waitForTimeout(3500);
+      await still(page, since);
+      ok((await text(page, ".maplibregl-ctrl-attrib")).includes("© OpenStreetMap contributors"), "attribution is missing");
+      await axeInBoth(page, `live ${size}`);
+      ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${size} scrolls sideways`);
+      clean(notes);
+      await close();
     }
   }),
 

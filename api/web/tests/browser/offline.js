@@ -24,7 +24,7 @@ const withoutNetwork = (notes) => ({ ...notes, errors: notes.errors.filter((e) =
 
 export const offline = {
   "opens and reloads without a network, with what was seen last": (browser) => withFake({ vans: 60 }, async (fake, url) => {
-    const { page, notes, close } = await open(browser, `${url}/app/`);
+    const { page, notes, close } = await open(browser, `${url}/app/`, { worker: true });
     await state(page, ".shell", "live");
     await taken(page);
     await kept(page, "fleet");
@@ -64,7 +64,7 @@ export const offline = {
   }),
 
   "opens where the server is down, and goes on when it is back": (browser) => withFake({ vans: 20 }, async (fake, url) => {
-    const { page, close } = await open(browser, `${url}/app/`);
+    const { page, close } = await open(browser, `${url}/app/`, { worker: true });
     await state(page, ".shell", "live");
     await taken(page);
     await kept(page, "fleet");
@@ -79,7 +79,7 @@ export const offline = {
   }),
 
   "keeps the app's files and tiles, and no answer of the api": (browser) => withFake({ vans: 20, tiles: true }, async (fake, url) => {
-    const { page, notes, close } = await open(browser, `${url}/app/`);
+    const { page, notes, close } = await open(browser, `${url}/app/`, { worker: true });
     await state(page, ".shell", "live");
     await taken(page);
     await kept(page, "fleet");
@@ -102,7 +102,7 @@ export const offline = {
   }),
 
   "shows nobody what another saw": (browser) => withFake({ vans: 20, key: "k-anna" }, async (fake, url) => {
-    const { page, close } = await open(browser, `${url}/app/`);
+    const { page, close } = await open(browser, `${url}/app/`, { worker: true });
     await state(page, ".shell", "live");
     await taken(page);
     await kept(page, "fleet");

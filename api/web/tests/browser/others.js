@@ -1,5 +1,5 @@
 // Timeline, replay, settings, links, messages, login; and the real server where one is given.
-import { axe, clean, equal, ok, open, state, text } from "./harness.js";
+import { axe, axeInBoth, clean, equal, ok, open, state, text } from "./harness.js";
 import { withFake } from "./live.js";
 
 const SCREENS = [
@@ -10,12 +10,12 @@ const SCREENS = [
 
 export const others = {
   "open in light and dark, wide and in the hand": (browser) => withFake({ vans: 60 }, async (_fake, url) => {
-    for (const [size, theme] of [["wide", "light"], ["wide", "dark"], ["phone", "light"]]) {
+    for (const size of ["wide", "phone"]) {
       for (const [path, part, wanted] of SCREENS) {
         if (size === "phone" && part === "[data-part=letter]") continue;
-        const { page, notes, close } = await open(browser, url + path, { size, theme });
+        const { page, notes, close } = await open(browser, url + path, { size });
         await state(page, part, wanted);
-        await axe(page, `${path} ${size} ${theme}`);
+        await axeInBoth(page, `${path} ${size}`);
         ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${path} ${size} scrolls sideways`);
         clean(notes);
         await close();
@@ -81,17 +81,15 @@ export const others = {
   }),
 
   "ask who is there": (browser) => withFake({ vans: 5, session: false }, async (_fake, url) => {
-    for (const theme of ["light", "dark"]) {
-      const { page, notes, close } = await open(browser, `${url}/app/`, { theme });
-      await page.waitForSelector("[data-screen=login]");
-      await axe(page, `login ${theme}`);
-      await page.click("text=Key");
-      await page.fill("input[name=key]", "mp_wrong");
-      await page.click(".btn.ink");
-      await state(page, "[data-screen=login]", "failed");
-      clean(notes);
-      await close();
-    }
+    const { page, notes, close } = await open(browser, `${url}/app/`);
+    await page.waitForSelector("[data-screen=login]");
+    await axeInBoth(page, "login");
+    await page.click("text=Key");
+    await page.fill("input[name=key]", "mp_wrong");
+    await page.click(".btn.ink");
+    await state(page, "[data-screen=login]", "failed");
+    clean(notes);
+    await close();
   }),
 
   "show their keys and switch them off": (browser) => withFake({ vans: 5 }, async (_fake, url) => {

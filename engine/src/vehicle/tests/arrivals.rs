@@ -85,6 +85,53 @@ fn passing_by_is_no_visit() {
     van.check();
 }
 
+/// A halt of so many seconds at the door of the last of eight stops, before the first: how often
+/// that stop is said to be reached until all have been.
+#[track_caller]
+fn check_halt_at_the_last_door(seconds: i64, before_the_others: bool) {
+    let mut van = Van::new();
+    let stops: Vec<Stop> = (0..8)
+        .map(|i| stop(&format!("s{i}"), (1850.0 - 200.0 * f64::from(i), 8.0), None))
+        .collect();
+    van.plan(route("r1", 1, stops.clone()), 0);
+    let mut driver = Driver::new(&van, (0.0, 0.0), 5, 11);
+    let last = driver.visit(&mut van, &stops[7], seconds);
+    let others = stops[..7].iter().map(|s| driver.visit(&mut van, s, 60).arrived).max().unwrap();
+    if !before_the_others {
+        driver.visit(&mut van, &stops[7], 60);
+    }
+    driver.stand(&mut van, 60);
+    let said = found(&van, EventKind::Arrived, &stops[7]);
+    assert_eq!(said.len(), 1, "{said:?}, {last:?}");
+    assert_eq!(said[0] < others, before_the_others, "{said:?}, {last:?}");
+    van.check();
+}
+
+#[test]
+fn a_red_light_at_a_much_later_door_is_no_visit_but_a_longer_halt_is() {
+    check_halt_at_the_last_door(60, false);
+    check_halt_at_the_last_door(110, true);
+}
+
+#[test]
+fn a_door_between_two_streets_may_be_served_from_either() {
+    let road = super::town::world().road;
+    let places = |x, y| {
+        let mut near = Vec::new();
+        let all = super::super::journey::places(&road, &mut near, super::town::place(x, y));
+        let mut ways: Vec<i64> = all.iter().flatten().map(|p| road.osm(p.edge).0).collect();
+        ways.sort_unstable();
+        ways
+    };
+    assert_eq!(places(50.0, 3.0), [1000, 1000], "both directions of the one street near");
+    assert_eq!(
+        places(3.0, 18.0),
+        [1000, 1000, 2000, 2000],
+        "the corner's other street is near, too"
+    );
+    assert_eq!(places(3.0, 25.0), [2000, 2000], "there is no parking on the other street");
+}
+
 #[test]
 fn neighbours_are_two_visits() {
     let mut van = Van::new();
