@@ -8,7 +8,8 @@
 //! state   ignition time u32 | time u32 | odometer u32 m | trip u32 m | fuel u32 0.01 l
 //!         | trip fuel u16 | state u32 | 8 unused
 //! version 3, 4 (SC), types high byte first
-//!   1001 state | count u8 | places | ..  <- 9001: FFFFFFFF 0000 time         1003 alive  <- 9003
+//!   1001 state | count u8 | places | ..  <- 9001: FFFFFFFF 0000 time      1002 the same
+//!   1003 alive  <- 9003                 B001 u16 | state | count u8 | places
 //!   4001 kept u8 | state | count u8 | places        4009 time u32 | place
 //!   4002 state | seconds u16 | PIDs                 4005 state | kept u8 | PIDs
 //!   4006, 400B state | kept u8 | faults             4008 state | area u16 | cell u16
@@ -16,7 +17,8 @@
 //!   401F kept u8 | number u32 | state | count u8 | places | (id u16, length u16, value)..
 //!   A002 6 unused | (id u16, length u16, value)..
 //!   PIDs      count u8 | id u16.. | groups u8 | length u8 | values, in physical units
-//! other versions   4001 place | state u32 | battery u8 | odometer u32 | ..   <- 8001
+//! other versions   4001 place | state u32 | battery u8 | odometer u32 | fence 3 | cell 4  <- 8001
+//!                  4206 kept u8 | count u8 | the same..                    <- 8206
 //! $$               4001, 42xx place  <- 4001     2001 u32, u32, u8, place     <- 1001
 //! ```
 //! Source: Sinocastel "IDD-212, 213 communication protocol" and its MPIP. Some models put the month
@@ -136,16 +138,27 @@ fn older(
     c: &mut Cursor<'_>,
     told: &mut Told,
 ) -> Result<(), Complaint> {
-    if kind != 0x4001 {
-        return Ok(());
+    let count = match kind {
+        0x4001 => {
+            told.reply(framed(Some(version), id, 0x8001, &[]), When::AfterDurable);
+            1
+        }
+        0x4206 => {
+            told.reply(framed(Some(version), id, 0x8206, &[]), When::AfterDurable);
+            c.skip(1)?;
+            c.u8()?
+        }
+        _ => return Ok(()),
+    };
+    for _ in 0..count {
+        let draft = told.report();
+        place(c, None, draft)?;
+        draft.set("status", c.u32_le()?);
+        let battery = c.u8()?;
+        draft.maybe("battery_percent", Some(battery).filter(|v| *v <= 100));
+        draft.set("odometer_metres", c.u32_le()?);
+        c.skip(7.min(c.left()))?;
     }
-    told.reply(framed(Some(version), id, 0x8001, &[]), When::AfterDurable);
-    let draft = told.report();
-    place(c, None, draft)?;
-    draft.set("status", c.u32_le()?);
-    let battery = c.u8()?;
-    draft.maybe("battery_percent", Some(battery).filter(|v| *v <= 100));
-    draft.set("odometer_metres", c.u32_le()?);
     Ok(())
 }
 
@@ -168,9 +181,14 @@ fn plugged(
                 places(c, told)?;
             }
         }
+        0x1002 if c.rest().get(34).is_some_and(|count| *count > 0) => places(c, told)?,
         0x1003 => told.reply(framed(version, id, 0x9003, &[]), When::Immediate),
         0x4001 => {
             c.skip(1)?;
+            places(c, told)?;
+        }
+        0xb001 => {
+            c.skip(2)?;
             places(c, told)?;
         }
         0x401f => {

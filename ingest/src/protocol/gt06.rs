@@ -78,7 +78,7 @@ impl Wire for Gt06 {
                     Cut::of_length(length, bytes, FRAME_MAX)
                 }
                 [_, 0x17 | 0x69, time @ ..] if time.len() < 6 => Cut::Need,
-                [0, ..] => Cut::no_frame(bytes, "a length"),
+                [0, _, ..] => Cut::no_frame(bytes, "a length"),
                 [length, _, ..] => cut(usize::from(*length) + 5, bytes),
                 _ => Cut::Need,
             },

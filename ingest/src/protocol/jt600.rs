@@ -2,15 +2,18 @@
 //!
 //! ```text
 //! '$' | id 5 BCD | [version u8] | kind 4 bits, .. | length u16 | records | [number u8]
-//!   record    day, month, year, hour, minute, second BCD | lat 8 digits | lng 9 digits, flags 4 bits
-//!             | speed BCD | course u8 /2 | ..       digits ddmm.mmmm; flags 1 valid, 2 north, 4 east
-//!     with a version (a lock)   km u32 | satellites | 4 | status u16 | battery % | cell u16, area u16
+//!   record    day, month, year, hour, minute, second BCD | lat 8 digits | lng 9 digits, flags
+//!             | speed BCD | course u8 /2 | ..     digits ddmm.mmmm; flags 1 valid, 2 north, 4 east
+//!     with a version (a lock)   km u32 | satellites | 4 | status u16 | battery % | cell, area u16
 //!             | signal | .. | number     <- (P35) before 17, (P69,0,number)
 //!     kind 1  satellites | power % | 1 | altitude u16 | cell u16, area u16 | signal
 //!     kind 2  fuel | states 4 | km u32 | fuel       more records follow at once
 //! (<id>,U01,ddmmyy,hhmmss,<T|F>,<lat>,<N|S>,<lng>,<E|W>,<mph>,<course>,<satellites>,<battery>%
 //!   ,<status bits>,<cell>,<area>,<signal>,<km>,<number>)      U01 to U03 <- (S39)
 //! (<id>,U06,<alarm>,..)                                         <- (S20)
+//! (<id>,W01,dddmm.mmmm,<E|W>,ddmm.mmmm,<N|S>,<A|V>,ddmmyy,hhmmss,<mph>,<course>,<battery>,..)
+//! (<id>,P45,ddmmyy,hhmmss,<lat>,<N|S>,<lng>,<E|W>,<A|V>,<mph>,<course>,<why>,<..>,<card>,..
+//!   ,<number>)                                                  <- (P69,0,number)
 //! (<id>,<..>,<..>,WLNET,5,<..>,<a record to the course, then a sensor>)
 //! ```
 //! A length that leaves a high byte of 0 behind the version tells the two binary forms apart. In
@@ -232,19 +235,19 @@ fn sentence(inside: &[u8], told: &mut Told) -> Result<(), Complaint> {
             f.skip(1);
             told.reply("(S20)", When::AfterDurable);
         }
+        "W01" => return watch(&mut f, told),
+        "P45" => {
+            let number = lossy.rsplit(',').next().and_then(|n| n.parse::<u32>().ok()).unwrap_or(0);
+            told.reply(format!("(P69,0,{number})"), When::AfterDurable);
+            return card(&mut f, told);
+        }
         _ => {
             f.skip(1);
             return if f.text() == "WLNET" { sensor(inside, told) } else { Ok(()) };
         }
     }
     let (date, time, valid) = (f.text(), f.text(), f.text() == "T");
-    let mut signed = || {
-        let (value, side) = (f.decimal(), f.text());
-        angle::signed(value?, side)
-    };
-    let (Some(lat), Some(lng)) = (signed(), signed()) else {
-        return Err(Complaint::bad("place", inside));
-    };
+    let (lat, lng) = (angle(&mut f, false)?, angle(&mut f, false)?);
     let draft = told.report();
     draft.time(clock::ddmmyy_hhmmss(date, time));
     let (speed, heading) = (f.decimal().map(|v| v * MILE_MPS), f.decimal());
@@ -256,6 +259,47 @@ fn sentence(inside: &[u8], told: &mut Told) -> Result<(), Complaint> {
     draft.maybe("rssi", f.whole());
     draft.maybe("odometer_metres", f.decimal().map(|v| v * 1000.0));
     draft.maybe("record_number", f.whole());
+    Ok(())
+}
+
+/// Degrees and a side.
+fn angle(f: &mut Fields<'_>, minutes: bool) -> Result<f64, Complaint> {
+    let (value, side) = (f.text(), f.text());
+    let angle = if minutes {
+        angle::sided(value, side)
+    } else {
+        decimal(value).and_then(|degrees| angle::signed(degrees, side))
+    };
+    angle.ok_or_else(|| Complaint::bad("angle", value.as_bytes()))
+}
+
+/// W01, of the oldest models.
+fn watch(f: &mut Fields<'_>, told: &mut Told) -> Result<(), Complaint> {
+    let (lng, lat) = (angle(f, true)?, angle(f, true)?);
+    let (valid, date, time) = (f.text() == "A", f.text(), f.text());
+    let draft = told.report();
+    draft.time(clock::ddmmyy_hhmmss(date, time));
+    let (speed, heading) = (f.decimal().map(|v| v * MILE_MPS), f.decimal());
+    draft.at = Some(Measured { lng, lat, valid, speed, heading, ..Measured::default() });
+    draft.maybe("battery_percent", f.whole().filter(|v| (0..=100).contains(v)));
+    draft.maybe("satellites", f.whole());
+    draft.maybe("rssi", f.whole());
+    Ok(())
+}
+
+/// P45: a lock was opened, or somebody tried.
+fn card(f: &mut Fields<'_>, told: &mut Told) -> Result<(), Complaint> {
+    let (date, time) = (f.text(), f.text());
+    let (lat, lng) = (angle(f, false)?, angle(f, false)?);
+    let valid = f.text() == "A";
+    let draft = told.report();
+    draft.time(clock::ddmmyy_hhmmss(date, time));
+    let (speed, heading) = (f.decimal().map(|v| v * MILE_MPS), f.decimal());
+    draft.at = Some(Measured { lng, lat, valid, speed, heading, ..Measured::default() });
+    draft.maybe("event", f.whole());
+    f.skip(1);
+    let card = f.text();
+    draft.maybe("driver_id", Some(card).filter(|c| !c.trim_matches('0').is_empty()));
     Ok(())
 }
 

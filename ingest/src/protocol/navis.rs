@@ -14,7 +14,7 @@
 //! Times of NTCB are hour, minute, second, day, month from 0, year. What is not connected has the
 //! field's largest value, -128 or -1 and is not reported. The time of a record is the place's.
 //!
-//! Source: Navtelecom "NTCB and FLEX 1.0 to 3.0", revision 6.2. Ignored: NTCB formats before 5.1,
+//! Source: Navtelecom "NTCB and FLEX 1.0 to 3.0", revision 6.2. Ignored: NTCB formats before 5.0,
 //! extended records (~E, ~X), encryption.
 
 use super::cursor::Cursor;

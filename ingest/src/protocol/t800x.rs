@@ -12,7 +12,7 @@
 //!     2727     satellites | alarm | time | altitude, lng, lat | km/h | course | g 5 | battery BCD %
 //!              | degrees | light | battery BCD 0.1 V | solar | metres u32 | io u16 | 7 | signal u16
 //!   05 of 2525, 2626   kind | two points: time | altitude, lng, lat | km/h | course | rpm u16
-//!   05 of 2727   time | operator, technology, band, IMSI, ICCID, each with its length
+//!   05 of 2727, 11 of 2525, 2626   time | operator, technology, band, IMSI, ICCID, each with its length
 //!   10           time | ignition | kind u16 | MAC 6 | ..        81   1 | text UTF-16
 //! ```
 //! Of the satellites' byte bit 7 says kept, bit 6 placed: without it the places of the floats hold
@@ -97,7 +97,7 @@ impl Wire for T800x {
                 return Ok(());
             }
             (WIRED | OBD, 0x05) => driving(&mut c, told)?,
-            (PERSONAL, 0x05) => network(&mut c, told.report())?,
+            (PERSONAL, 0x05) | (WIRED | OBD, 0x11) => network(&mut c, told.report())?,
             (_, 0x10) => beacon(&mut c, told.report())?,
             (_, 0x81) => {
                 c.skip(1)?;

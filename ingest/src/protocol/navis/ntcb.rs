@@ -4,7 +4,7 @@
 //! all    format u8 | index u32 | event u16 | time 6 | guard | status | signal
 //! 5.x    satellites and two outputs | inputs | power, battery, 2 lines u16 mV | 8 counts | nav
 //!        | time 6 | lat f32 rad | lng f32 rad | km/h f32 | course u16 | odometer f32 km
-//!        | leg f32 km | 15 | [5.2: temperatures i8 x 4]
+//!        | leg f32 km | seconds u16 x 2 | [5.1, 5.2: levels 15] | [5.2: temperatures i8 x 4]
 //! 6.0    outputs | inputs | power, battery, 3 lines u16 mV | 8 counts | 28 | temperatures i8 x 4 | 6
 //!        | nav | time 6 | lat i32 | lng i32 | altitude i32 | km/h f32 | course u16 | odometer f32
 //!        | leg f32 | seconds u16 x 2
@@ -17,10 +17,12 @@ use crate::protocol::cursor::Cursor;
 use crate::protocol::wire::{Complaint, Draft};
 use crate::time::Timestamp;
 
+const F50: u8 = 0x05;
 const F51: u8 = 0x15;
 const F52: u8 = 0x25;
 const F60: u8 = 0x06;
 /// Bytes of a record behind its format.
+const LENGTH_50: usize = 66;
 const LENGTH_51: usize = 81;
 const LENGTH_52: usize = 85;
 const LENGTH_60: usize = 110;
@@ -31,6 +33,7 @@ const PLACE_60: usize = 73;
 pub(super) fn record(c: &mut Cursor<'_>, draft: &mut Draft) -> Result<(), Complaint> {
     let format = c.u8()?;
     let length = match format {
+        F50 => LENGTH_50,
         F51 => LENGTH_51,
         F52 => LENGTH_52,
         F60 => LENGTH_60,
