@@ -20,17 +20,21 @@
 
 use super::clock;
 use super::cursor::Cursor;
-use super::fields::{Fields, decimal, hexadecimal, text};
+use super::fields::{Fields, decimal, text};
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{When, checksum};
 use crate::fix::{Measured, Report};
 use crate::time::Timestamp;
 
+mod own;
+
 /// Longest packet, bytes; pictures come in pieces of about 1,000.
 const PACKET_MAX: usize = 8 * 1024;
 /// What text puts behind a field that may hold commas.
 const FIELD_END: char = '\u{1a}';
+/// Length of `@P,` and a checksum in digits.
+const TEXT_HEAD: usize = 7;
 /// Length of a sign of life.
 const ALIVE: usize = 12;
 
@@ -183,7 +187,7 @@ fn record(c: &mut Cursor<'_>, draft: &mut Draft) -> Result<(), Complaint> {
     if c.rest().starts_with(b"%CI") {
         let form = string(c)?;
         for word in form.split('%').skip(2) {
-            if !own_field(word, c, draft)? {
+            if !own::field(word, c, draft)? {
                 next_record(sending, c)?;
                 break;
             }
@@ -215,105 +219,12 @@ fn next_record(sending: &[u8], c: &mut Cursor<'_>) -> Result<(), Complaint> {
     c.skip((0..last).find(same).unwrap_or(rest.len()))
 }
 
-/// Reads the binary field of a word; `false` where its width is not known.
-fn own_field(word: &str, c: &mut Cursor<'_>, draft: &mut Draft) -> Result<bool, Complaint> {
-    let width = match word {
-        "SA" | "GQ" | "GS" | "RL" | "DT" | "EL" | "TR" | "FL" | "ML" | "PD" | "IA" | "MP"
-        | "HA" | "HB" | "HC" | "IN0" | "IN1" | "IN2" | "IN3" | "MT" => 1,
-        "MV" | "BV" | "LC" | "RP" | "MF" | "ET" | "SM" | "AV1" | "AV2" | "AV3" | "AV4" => 2,
-        "CE" | "CN" | "PC" | "AT" | "FC" | "EO" | "EH" => 4,
-        "CM" | "ME" => 8,
-        "GV" => 12,
-        "VN" | "NC" | "GL" | "MA" | "CD" | "GN" | "BC" => 0,
-        _ if word.starts_with("ZO") || word.starts_with("ZL") => 2,
-        _ => return Ok(false),
-    };
-    if width == 0 {
-        let value = string(c)?;
-        words(word, &value, draft);
-        return Ok(true);
-    }
-    let bytes = c.take(width)?;
-    if width <= 4 {
-        let value = bytes.iter().fold(0_u32, |n, b| n << 8 | u32::from(*b));
-        number(word, value.into(), draft);
-    }
-    Ok(true)
-}
-
-/// A word's value that is a number.
-fn number(word: &str, value: i64, draft: &mut Draft) {
-    let tenths = value as f64 / 10.0;
-    match word {
-        "SA" => {
-            draft.set("satellites", value);
-            if let Some(at) = &mut draft.at {
-                at.valid = value > 0;
-            }
-        }
-        "MV" => draft.set("power_volts", tenths),
-        "BV" => draft.set("battery_volts", tenths),
-        "GQ" => draft.set("rssi", value),
-        "DT" => draft.set("archive", value == 1),
-        "AT" => {
-            if let Some(at) = &mut draft.at {
-                at.altitude = Some(f64::from(value as i32));
-            }
-        }
-        "RP" => draft.set("rpm", value),
-        "EL" => draft.set("engine_load_percent", value),
-        "TR" => draft.set("throttle_percent", value),
-        "ET" => draft.set("coolant_celsius", value as i16),
-        "IA" => draft.set("intake_celsius", value as i8),
-        "FL" => draft.set("fuel_percent", value),
-        "FC" => draft.set("fuel_used_litres", tenths),
-        "EH" => draft.set("engine_on_seconds", value.saturating_mul(360)),
-        "EO" => draft.set("obd_odometer_metres", value.saturating_mul(1000)),
-        "IN0" => draft.set("ignition", value != 0),
-        "MT" => draft.set("motion", value != 0),
-        "AV1" | "AV2" | "AV3" | "AV4" => {
-            let nth = u16::from(word.as_bytes()[2] - b'0');
-            draft.set(("analog_volts", nth), value as f64 / 1000.0);
-        }
-        "CE" => draft.set(("cell_id", 1), value),
-        "LC" => draft.set(("cell_area", 1), value),
-        "CN" if value > 999 => {
-            let code = value.to_string();
-            let (country, network) = code.split_at(3);
-            draft.maybe(("cell_country", 1), country.parse::<i64>().ok());
-            draft.maybe(("cell_network", 1), network.parse::<i64>().ok());
-        }
-        _ => {}
-    }
-}
-
-/// A word's value that is text.
-fn words(word: &str, value: &str, draft: &mut Draft) {
-    match word {
-        "VN" if !matches!(value, "" | "0") => draft.set("vin", value),
-        "CD" if !value.is_empty() => draft.set("iccid", value),
-        "BC" => tag(value, draft),
-        _ => {}
-    }
-}
-
-/// `<kind>:<signal>:<address 12><humidity 4><temperature 4>`.
-fn tag(value: &str, draft: &mut Draft) {
-    let Some(content) = value.split(':').nth(2) else { return };
-    let Some((address, rest)) = content.split_at_checked(12) else { return };
-    draft.set(("tag_id", 1), address.to_ascii_lowercase());
-    let word = |from: usize| hexadecimal(rest.get(from..from + 4)?);
-    draft.maybe(("tag_humidity_percent", 1), word(0));
-    draft.maybe(("tag_temperature_celsius", 1), word(4).map(|v| f64::from(v as i16) / 100.0));
-}
-
 fn sentences(frame: &[u8], told: &mut Told) -> Result<(), Complaint> {
     let lossy = String::from_utf8_lossy(frame);
     let mut fields = Fields::new(&lossy, ',');
     fields.skip(1);
     let sum = fields.hex().ok_or_else(|| Complaint::bad("checksum", frame))?;
-    let covered = frame.len() - fields.rest().len().min(frame.len()) - 1;
-    let ours = checksum::ARC.of(frame.get(covered..).unwrap_or_default());
+    let ours = checksum::ARC.of(frame.get(TEXT_HEAD..).unwrap_or_default());
     told.checksum(sum as u32, ours.into())?;
     fields.skip(1);
     let number = fields.whole().ok_or_else(|| Complaint::bad("number", frame))?;
@@ -374,8 +285,10 @@ fn sentence(line: &str, draft: &mut Draft) -> Result<(), Complaint> {
         }
         let value = value.trim_end_matches(FIELD_END);
         match decimal(value) {
-            Some(value) if !matches!(word, "VN" | "CD" | "BC") => number(word, value as i64, draft),
-            _ => words(word, value, draft),
+            Some(value) if !matches!(word, "VN" | "CD" | "BC") => {
+                own::number(word, value as i64, draft);
+            }
+            _ => own::words(word, value, draft),
         }
     }
     Ok(())
