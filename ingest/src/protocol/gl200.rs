@@ -13,8 +13,8 @@
 //! says that the place is the last known one.
 //!
 //! Source: Queclink "@Track Air Interface Protocol" of GL200, GL300, GV300, GV55, GV350M, CV200.
-//! Ignored: accessories of ERI other than fuel and temperature, Wi-Fi scans, the HEX form (a
-//! configuration switch of the device).
+//! Ignored: accessories of ERI other than fuel and temperature, Wi-Fi scans. The HEX form, a
+//! configuration switch of the device, stands in `hex`.
 
 use super::fields::{Fields, decimal, hexadecimal, part, text};
 use super::sender::{Plain, Sent, Speaker, flag};
@@ -23,6 +23,7 @@ use super::{When, clock};
 use crate::fix::{Measured, Report};
 
 mod body;
+mod hex;
 
 /// Longest message, bytes; a message of fifteen places needs about 1,500.
 const LINE_MAX: usize = 4 * 1024;
@@ -47,10 +48,13 @@ struct Gl200;
 
 impl Wire for Gl200 {
     fn cut(&self, bytes: &[u8], whole: bool) -> Cut {
-        Cut::line(bytes, b"$\0\r\n", whole, LINE_MAX)
+        hex::cut(bytes, whole).unwrap_or_else(|| Cut::line(bytes, b"$\0\r\n", whole, LINE_MAX))
     }
 
     fn read(&mut self, frame: &[u8], told: &mut Told) -> Result<(), Complaint> {
+        if let Some(read) = hex::read(frame, told) {
+            return read;
+        }
         let line = text(frame)?.trim();
         let (head, rest) = line.split_once(',').ok_or_else(|| Complaint::bad("message", frame))?;
         let (kind, word) =

@@ -21,7 +21,7 @@
 //! identity. A later identity holds for what follows it.
 //!
 //! Source: NMEA 0183 4.11, sentences RMC, GGA, GLL, GNS, GSA, VTG; Traccar's list of devices on
-//! port 5005 for the identity lines. Other sentences are checked by the `nmea` crate and carry
+//! port 5005 for the identity lines. What some makers send besides stands in `dialect`. Other sentences are checked by the `nmea` crate and carry
 //! nothing about a vehicle. Ignored: magnetic variation, geoid separation, differential stations.
 
 use std::collections::VecDeque;
@@ -34,6 +34,7 @@ use crate::fix::Report;
 use crate::id::DeviceId;
 use crate::time::Timestamp;
 
+mod dialect;
 mod encode;
 mod epoch;
 mod identity;
@@ -138,7 +139,14 @@ impl Decoder {
             return Ok(self.idle());
         };
         let line = &self.inbox.rest()[..length];
-        match sentence::read(line, self.device.as_ref(), self.received_at) {
+        let read = sentence::read(line, self.device.as_ref(), self.received_at);
+        if self.strict && read.as_ref().is_ok_and(Line::is_broken) {
+            let reason = "checksum does not match".to_owned();
+            let error = DecodeError::new(BadFrame::Checksum, length, reason, line);
+            self.inbox.skip(length + end);
+            return Err(error);
+        }
+        match read {
             Ok(Line::Nothing) => {}
             Ok(Line::From(device)) if self.device.as_ref() == Some(&device) => {}
             // The line stays: behind the verdict it is read again, from the device it names.
@@ -146,15 +154,15 @@ impl Decoder {
                 self.asked = Some(device.clone());
                 return Ok(Some(Step::Identify(device)));
             }
-            Ok(Line::Part(part)) if self.strict && part.checksum_ok == Some(false) => {
-                let reason = "checksum does not match".to_owned();
-                let error = DecodeError::new(BadFrame::Checksum, length, reason, line);
-                self.inbox.skip(length + end);
-                return Err(error);
-            }
             Ok(Line::Part(part)) => {
                 let device = self.device.as_ref();
                 self.epochs.take(part, &mut |part| self.due.push_back((device.cloned(), part)));
+            }
+            Ok(Line::Whole(part)) => {
+                let device = self.device.clone();
+                let before = self.epochs.let_go().map(|before| (device.clone(), before));
+                self.due.extend(before);
+                self.due.push_back((device, *part));
             }
             Ok(Line::Extra(extra)) => self.epochs.add(&extra),
             Err((kind, offset, reason)) => {

@@ -65,6 +65,13 @@ pub(super) fn ahead(word: &str, fields: &[&str], place: Option<usize>, draft: &m
         "CAN" => can(fields, draft),
         "OBD" => diagnosis(fields, draft),
         "LBS" => draft.maybe("battery_percent", whole(field(fields, 5))),
+        "CTN" | "STR" => draft.maybe("battery_percent", percent(before(1))),
+        // Which line, and what it is now.
+        "DIS" => {
+            if let [nth @ b'1'..=b'8', state @ (b'0' | b'1')] = before(2).as_bytes() {
+                draft.set(("input", u16::from(nth - b'0')), *state == b'1');
+            }
+        }
         "FRI" | "ERI" => {
             if field(fields, 2).len() == 17 {
                 draft.set("vin", field(fields, 2));
@@ -98,9 +105,13 @@ pub(super) fn behind(word: &str, fields: &[&str], place: Option<usize>, draft: &
         }
         at += mask.count_ones() as usize;
     }
-    at += 1;
-    let kilometres = decimal(field(fields, at)).filter(|_| field(fields, at).contains('.'));
+    // Some have no appendix, some an hour meter in front.
+    at += usize::from(!field(fields, at).contains('.'));
+    let pointed =
+        |at: usize| decimal(field(fields, at)).filter(|_| field(fields, at).contains('.'));
+    let ahead = matches!(word, "IGN" | "IGF") && field(fields, at).is_empty();
     if at < end {
+        let kilometres = pointed(at + usize::from(ahead));
         draft.maybe("odometer_metres", kilometres.map(|v| v * 1000.0));
     }
     let Some(state) = (at..end).find(|at| is_state(field(fields, *at))) else {
@@ -127,14 +138,20 @@ pub(super) fn behind(word: &str, fields: &[&str], place: Option<usize>, draft: &
 
 /// Trackers of persons and goods: battery at the end.
 fn of_a_person(word: &str, fields: &[&str], at: usize, end: usize, draft: &mut Draft) {
-    let battery = |at: usize| whole(field(fields, at)).filter(|v| (0..=100).contains(v));
-    if matches!(word, "CAN" | "OBD" | "INF" | "IGN" | "IGF") {
+    if matches!(word, "CAN" | "OBD" | "INF" | "IGN" | "IGF" | "CTN" | "STR") {
         return;
     }
     let last = end.saturating_sub(1);
-    if last >= at.saturating_sub(1) {
-        draft.maybe("battery_percent", battery(last));
+    if last < at.saturating_sub(1) {
+        return;
     }
+    // Where flags and a temperature follow it, it is the first number that is no flag.
+    let first = || (at..end).find_map(|at| percent(field(fields, at)).filter(|v| *v > 1));
+    draft.maybe("battery_percent", percent(field(fields, last)).or_else(first));
+}
+
+fn percent(text: &str) -> Option<i64> {
+    whole(text).filter(|v| (0..=100).contains(v))
 }
 
 /// Six hex digits; the first two are a state of the document's table.
@@ -182,6 +199,38 @@ fn sensors(fields: &[&str], state: usize, end: usize, draft: &mut Draft) {
             let celsius = raw.map(|v| f64::from(v as i16) * 0.0625);
             draft.maybe(("temperature_celsius", nth as u16 + 1), celsius);
         }
+        at += 1 + count * 3;
+    }
+    if mask & 0x100 != 0 {
+        accessories(fields, at, end, draft);
+    }
+}
+
+/// Bluetooth accessories: count, then number, type, model, raw, mask of each and its values.
+fn accessories(fields: &[&str], from: usize, end: usize, draft: &mut Draft) {
+    let count = whole(field(fields, from)).unwrap_or(0).clamp(0, 8) as u16;
+    let mut at = from + 1;
+    for nth in 1..=count {
+        let mask = hexadecimal(field(fields, at + 4)).unwrap_or(0);
+        at += 5;
+        for bit in (0..16).filter(|bit| mask >> bit & 1 != 0) {
+            if at < end {
+                accessory(bit, nth, field(fields, at), draft);
+            }
+            at += 1;
+        }
+    }
+}
+
+fn accessory(bit: u32, nth: u16, text: &str, draft: &mut Draft) {
+    match bit {
+        0 => draft.set(("tag_name", nth), text),
+        1 => draft.set(("tag_id", nth), text),
+        3 => draft.maybe(("tag_battery_millivolts", nth), whole(text)),
+        4 => draft.maybe(("tag_temperature_celsius", nth), decimal(text)),
+        5 => draft.maybe(("tag_humidity_percent", nth), decimal(text)),
+        13 => draft.maybe(("tag_battery_percent", nth), whole(text)),
+        _ => {}
     }
 }
 
@@ -225,8 +274,31 @@ fn can(fields: &[&str], draft: &mut Draft) {
     let is_mask = |at: &usize| field(fields, *at).len() == 8;
     let Some(at) = (3..8).find(is_mask) else { return };
     let mask = hexadecimal(field(fields, at)).unwrap_or(0);
-    for (nth, bit) in (0..20).filter(|bit| mask >> bit & 1 != 0).enumerate() {
-        can_value(bit, field(fields, at + 1 + nth), draft);
+    let mut at = at + 1;
+    for bit in (0..29).filter(|bit| mask >> bit & 1 != 0) {
+        can_value(bit, field(fields, at), draft);
+        at += 1;
+    }
+    // Bit 29: a second mask, and what it names.
+    if mask >> 29 & 1 == 0 {
+        return;
+    }
+    let mask = hexadecimal(field(fields, at)).unwrap_or(0);
+    for bit in (0..32).filter(|bit| mask >> bit & 1 != 0) {
+        at += 1;
+        more_can(bit, field(fields, at), draft);
+    }
+}
+
+fn more_can(bit: u32, text: &str, draft: &mut Draft) {
+    let number = |mark: &str| text.strip_prefix(mark).and_then(decimal);
+    match bit {
+        0 => draft.maybe("adblue_percent", number("P")),
+        1 => draft.maybe(("axle_weight_kilograms", 1), whole(text)),
+        15 if !text.is_empty() => draft.set("driver_id", text),
+        17 if !text.is_empty() => draft.set("driver_name", text),
+        19 if !text.is_empty() => draft.set("registration", text),
+        _ => {}
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which sentences make one fix.
 
-use crate::attribute::{Key, Value};
+use crate::attribute::{Attributes, Key, Value};
 use crate::fix::{Fix, Measured, Report};
 use crate::time::Timestamp;
 use crate::units::OutOfRange;
@@ -34,6 +34,8 @@ pub(super) struct Part {
     pub(super) satellites: Option<u16>,
     pub(super) hdop: Option<f64>,
     pub(super) extra: Extra,
+    /// What dialects tell besides.
+    pub(super) attributes: Attributes,
     pub(super) checksum_ok: Option<bool>,
 }
 
@@ -164,6 +166,9 @@ impl Part {
         put("hdop", self.hdop.map(Value::Float));
         put("pdop", self.extra.pdop.map(Value::Float));
         put("vdop", self.extra.vdop.map(Value::Float));
+        for (key, value) in self.attributes.iter() {
+            report.attributes.set(key.clone(), value.clone());
+        }
         let fix = self.place.map(|(lng, lat)| {
             Fix::new(Measured {
                 lng,

@@ -3,7 +3,7 @@
 use nmea::ParseResult;
 
 use super::epoch::{Extra, Kind, Part};
-use super::identity;
+use super::{dialect, identity};
 use crate::id::DeviceId;
 use crate::protocol::BadFrame;
 use crate::protocol::fields::decimal;
@@ -18,14 +18,27 @@ pub(super) enum Line {
     From(DeviceId),
     /// A fix or half of one.
     Part(Part),
+    /// All of a report, reported at once.
+    Whole(Box<Part>),
     /// Something about the fix at hand.
     Extra(Extra),
+}
+
+impl Line {
+    /// Whether its checksum is wrong.
+    pub(super) fn is_broken(&self) -> bool {
+        match self {
+            Self::Part(part) => part.checksum_ok == Some(false),
+            Self::Whole(part) => part.checksum_ok == Some(false),
+            _ => false,
+        }
+    }
 }
 
 /// A complaint: kind, offset, words.
 pub(super) type Complaint = (BadFrame, usize, String);
 
-const KNOT_MPS: f64 = 1852.0 / 3600.0;
+pub(super) const KNOT_MPS: f64 = 1852.0 / 3600.0;
 /// Years of two digits from here on are of the last century.
 const CENTURY_FROM: u32 = 80;
 
@@ -40,6 +53,9 @@ pub(super) fn read(
         .trim();
     if line.is_empty() {
         return Ok(Line::Nothing);
+    }
+    if let Some(read) = dialect::read(line, from, received_at) {
+        return read;
     }
     let Some(dollar) = line.rfind('$') else {
         return match identity::of_line(line) {
@@ -67,19 +83,19 @@ pub(super) fn read(
     }
 }
 
-fn unknown(line: &str) -> Complaint {
+pub(super) fn unknown(line: &str) -> Complaint {
     let start: String = line.chars().take(16).collect();
     (BadFrame::Malformed, 0, format!("line `{start}` is neither a sentence nor an identity"))
 }
 
 /// The fields of a sentence and whether its checksum holds.
-struct Fields<'a> {
+pub(super) struct Fields<'a> {
     fields: std::str::Split<'a, char>,
     checksum_ok: Option<bool>,
 }
 
 impl<'a> Fields<'a> {
-    fn of(sentence: &'a str) -> Self {
+    pub(super) fn of(sentence: &'a str) -> Self {
         let sentence = sentence.trim_start_matches('$');
         let (body, sum) = sentence.split_once('*').map_or((sentence, None), |(b, s)| (b, Some(s)));
         let sum = sum.and_then(|s| u8::from_str_radix(s.trim(), 16).ok());
@@ -89,11 +105,18 @@ impl<'a> Fields<'a> {
         fields.next();
         Self { fields, checksum_ok }
     }
-    fn text(&mut self) -> &'a str {
-        self.fields.next().unwrap_or("").trim()
+    pub(super) fn checksum_ok(&self) -> Option<bool> {
+        self.checksum_ok
+    }
+    /// The next field; `None` behind the last one.
+    pub(super) fn next(&mut self) -> Option<&'a str> {
+        self.fields.next().map(str::trim)
+    }
+    pub(super) fn text(&mut self) -> &'a str {
+        self.next().unwrap_or("")
     }
     /// Latitude or longitude and its hemisphere; absent where empty.
-    fn angle(&mut self, name: &str) -> Result<Option<f64>, Complaint> {
+    pub(super) fn angle(&mut self, name: &str) -> Result<Option<f64>, Complaint> {
         let (text, side) = (self.text(), self.text());
         if text.is_empty() {
             return Ok(None);
@@ -109,7 +132,7 @@ impl<'a> Fields<'a> {
             _ => Err(bad(name, text)),
         }
     }
-    fn decimal(&mut self, name: &str) -> Result<Option<f64>, Complaint> {
+    pub(super) fn decimal(&mut self, name: &str) -> Result<Option<f64>, Complaint> {
         let text = self.text();
         if text.is_empty() {
             return Ok(None);
@@ -118,7 +141,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn bad(name: &str, text: &str) -> Complaint {
+pub(super) fn bad(name: &str, text: &str) -> Complaint {
     let text: String = text.chars().take(32).collect();
     (BadFrame::Malformed, 0, format!("{name} `{text}` can not be read"))
 }
