@@ -13,6 +13,7 @@ use crate::fix::Report;
 use crate::id::DeviceId;
 use crate::time::Timestamp;
 
+mod ais;
 mod angle;
 mod aplicom;
 mod arnavi;
@@ -28,32 +29,47 @@ mod diagnosis;
 mod eelink;
 mod egts;
 mod fields;
+mod fifotrack;
+mod flespi;
+mod freematics;
 mod galileo;
 mod gl200;
+mod globalsat;
+mod gosafe;
 mod gps103;
+mod gpsd;
 mod gt06;
 mod h02;
 mod http;
+mod huasheng;
 mod inbox;
 mod its;
 mod jt600;
 mod jt808;
+mod laipac;
+mod logger;
 mod megastek;
 mod meiligao;
 mod meitrack;
+mod mictrack;
 mod minifinder2;
 mod navis;
 mod osmand;
 mod phone;
+mod pt502;
 mod ruptela;
 mod sender;
+mod starlink;
+mod startek;
 mod suntech;
 mod t55;
 mod t800x;
+mod taip;
 mod teltonika;
 mod tk103;
 mod topin;
 mod totem;
+mod trv;
 mod ulbotech;
 mod upro;
 mod watch;
@@ -61,6 +77,7 @@ mod wialon;
 mod wire;
 mod xexun;
 mod xexun2;
+mod xirgo;
 
 pub use osmand::OsmAnd;
 pub use t55::T55;
@@ -68,6 +85,7 @@ pub use teltonika::Teltonika;
 
 /// Every protocol the gateway speaks, by name.
 pub const PROTOCOLS: &[&dyn Protocol] = &[
+    &ais::AIS,
     &aplicom::APLICOM,
     &arnavi::ARNAVI,
     &atrack::ATRACK,
@@ -77,36 +95,53 @@ pub const PROTOCOLS: &[&dyn Protocol] = &[
     &cellocator::CELLOCATOR,
     &eelink::EELINK,
     &egts::EGTS,
+    &fifotrack::FIFOTRACK,
+    &flespi::FLESPI,
+    &freematics::FREEMATICS,
     &galileo::GALILEO,
     &gl200::GL200,
+    &globalsat::GLOBALSAT,
+    &gosafe::GOSAFE,
     &gps103::GPS103,
+    &gpsd::GPSD,
+    &logger::GPSLOGGER,
     &gt06::GT06,
     &h02::H02,
+    &huasheng::HUASHENG,
     &its::ITS,
     &jt600::JT600,
     &jt808::JT808,
+    &laipac::LAIPAC,
     &megastek::MEGASTEK,
     &meiligao::MEILIGAO,
     &meitrack::MEITRACK,
+    &mictrack::MICTRACK,
     &minifinder2::MINIFINDER2,
     &navis::NAVIS,
     &OsmAnd,
     &phone::OVERLAND,
     &phone::OWNTRACKS,
+    &logger::PHONETRACK,
+    &pt502::PT502,
     &ruptela::RUPTELA,
+    &starlink::STARLINK,
+    &startek::STARTEK,
     &suntech::SUNTECH,
     &T55,
     &t800x::T800X,
+    &taip::TAIP,
     &Teltonika,
     &tk103::TK103,
     &topin::TOPIN,
     &totem::TOTEM,
+    &trv::TRV,
     &ulbotech::ULBOTECH,
     &upro::UPRO,
     &watch::WATCH,
     &wialon::WIALON,
     &xexun::XEXUN,
     &xexun2::XEXUN2,
+    &xirgo::XIRGO,
 ];
 
 /// The protocol of a name.
@@ -153,6 +188,9 @@ pub struct Options {
     pub checksum: Checksum,
     /// Device model where the bytes alone leave it open (`decoder_config.modelOverride`).
     pub model: Option<String>,
+    /// Which fields its messages have, where people choose them on the device, in the maker's own
+    /// notation.
+    pub format: Option<String>,
 }
 
 /// One protocol: its facts, its decoder, its encoder.

@@ -122,7 +122,7 @@ impl Wire for Egts {
             let content = records.take(usize::from(length).min(records.left()))?;
             if offset >= from && !self.record(&head, content, told)? {
                 self.from = offset;
-                told.again = true;
+                told.again();
                 return Ok(());
             }
             service = head.service;

@@ -33,6 +33,8 @@ mod encode;
 mod json;
 mod query;
 
+pub(super) use query::{pairs, time};
+
 /// The protocol of phones.
 #[derive(Debug)]
 pub struct OsmAnd;

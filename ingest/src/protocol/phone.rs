@@ -15,9 +15,10 @@
 //! waypoints, cards, commands and encrypted messages of `OwnTracks`; trips and visits of Overland.
 //! `OwnTracks` names its device by topic, by `tid` where there is none.
 
+use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
-use super::http;
+use super::http::{self, Request};
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, HTTP, Told, Wire, Wired};
 use super::{BadFrame, When};
@@ -36,7 +37,7 @@ pub(super) const OWNTRACKS: Wired = Wired {
     models: &["OwnTracks for Android", "OwnTracks for iOS"],
     idle_minutes: 5,
     acknowledges: true,
-    wire: |_| Box::new(Phone { read: owntracks, taken: "[]" }),
+    wire: |_| Box::new(Phone { read: owntracks, taken: "[]", is_shared: false }),
     login: super::sender::no_login,
     message: owntracks_message,
 };
@@ -49,16 +50,18 @@ pub(super) const OVERLAND: Wired = Wired {
     models: &["Overland for iOS", "Overland for Android"],
     idle_minutes: 5,
     acknowledges: true,
-    wire: |_| Box::new(Phone { read: overland, taken: r#"{"result":"ok"}"# }),
+    wire: |_| Box::new(Phone { read: overland, taken: r#"{"result":"ok"}"#, is_shared: false }),
     login: super::sender::no_login,
     message: overland_message,
 };
 
-/// How a phone's JSON is read, and what says that it is stored.
+/// How a phone's request is read, and what says that it is stored.
 #[derive(Debug)]
-struct Phone {
-    read: fn(&Json, &mut Told) -> Result<(), Complaint>,
-    taken: &'static str,
+pub(super) struct Phone {
+    pub(super) read: fn(&Request<'_>, &mut Told) -> Result<(), Complaint>,
+    pub(super) taken: &'static str,
+    /// Whether a request may speak for many devices.
+    pub(super) is_shared: bool,
 }
 
 impl Wire for Phone {
@@ -76,43 +79,61 @@ impl Wire for Phone {
         let Ok(Some(request)) = http::cut(frame) else {
             return Err(Complaint::bad("request", frame));
         };
-        let body = serde_json::from_slice(request.body)
-            .map_err(|e| Complaint::new(BadFrame::Malformed, e.column(), e.to_string()));
-        let read = body.and_then(|body| (self.read)(&body, told));
+        told.open();
+        let read = (self.read)(&request, told);
         match read {
+            Ok(()) if told.is_again() => {}
             Ok(()) => told.reply(answer(self.taken, request.close), When::AfterDurable),
             Err(_) => told.reply(http::bad_request(request.close), When::Immediate),
         }
         read
     }
 
+    fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
     fn refusal(&self) -> &'static [u8] {
+        if self.is_shared {
+            return b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+        }
         b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
     }
 }
 
-fn answer(body: &str, close: bool) -> String {
+/// The body as JSON.
+pub(super) fn json_of(request: &Request<'_>) -> Result<Json, Complaint> {
+    serde_json::from_slice(request.body)
+        .map_err(|e| Complaint::new(BadFrame::Malformed, e.column(), e.to_string()))
+}
+
+pub(super) fn answer(body: &str, close: bool) -> Bytes {
+    if body.is_empty() {
+        return http::ok(close);
+    }
     let close = if close { "Connection: close\r\n" } else { "" };
     let length = body.len();
     format!(
         "HTTP/1.1 200 OK\r\n{close}Content-Type: application/json\r\n\
          Content-Length: {length}\r\n\r\n{body}"
     )
+    .into()
 }
 
-fn number(json: &Json, name: &str) -> Option<f64> {
+pub(super) fn number(json: &Json, name: &str) -> Option<f64> {
     json.get(name)?.as_f64()
 }
 
-fn text<'a>(json: &'a Json, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(json: &'a Json, name: &str) -> Option<&'a str> {
     json.get(name)?.as_str().filter(|t| !t.is_empty())
 }
 
-fn missing(what: &str) -> Complaint {
+pub(super) fn missing(what: &str) -> Complaint {
     Complaint::new(BadFrame::Malformed, 0, format!("`{what}` is missing"))
 }
 
-fn owntracks(json: &Json, told: &mut Told) -> Result<(), Complaint> {
+fn owntracks(request: &Request<'_>, told: &mut Told) -> Result<(), Complaint> {
+    let json = &json_of(request)?;
     if text(json, "_type") != Some("location") {
         return Ok(());
     }
@@ -137,7 +158,8 @@ fn owntracks(json: &Json, told: &mut Told) -> Result<(), Complaint> {
     Ok(())
 }
 
-fn overland(json: &Json, told: &mut Told) -> Result<(), Complaint> {
+fn overland(request: &Request<'_>, told: &mut Told) -> Result<(), Complaint> {
+    let json = &json_of(request)?;
     let all = json.get("locations").and_then(Json::as_array);
     let all = all.ok_or_else(|| missing("locations"))?;
     if all.len() > BATCH_MAX {
@@ -178,7 +200,7 @@ fn overland(json: &Json, told: &mut Told) -> Result<(), Complaint> {
     Ok(())
 }
 
-fn post(body: &Json) -> Vec<u8> {
+pub(super) fn post(body: &Json) -> Vec<u8> {
     let body = body.to_string();
     let length = body.len();
     format!(

@@ -90,6 +90,10 @@ pub(super) trait Wire: Send {
     fn refusal(&self) -> &'static [u8] {
         b""
     }
+    /// Whether many devices speak over one connection, so that one that may not does not end it.
+    fn is_shared(&self) -> bool {
+        false
+    }
 }
 
 /// What stands at the beginning of the bytes.
@@ -217,6 +221,10 @@ impl Draft {
             self.report.attributes.set(key, value);
         }
     }
+    /// Whether the fields read so far named no time.
+    pub(super) fn is_timeless(&self) -> bool {
+        self.report.time.is_none()
+    }
     pub(super) fn has(&self, key: impl Into<Key>) -> bool {
         self.report.attributes.get(&key.into()).is_some()
     }
@@ -238,12 +246,16 @@ pub(super) struct Told {
     named: Option<DeviceId>,
     nobody: DeviceId,
     pub(super) received_at: Timestamp,
-    /// Whether the frame is read once more for what another device says in it.
-    pub(super) again: bool,
     /// Read what is wrong as well as it can be.
     pub(super) lenient: bool,
     pub(super) udp: bool,
     checksum_ok: Option<bool>,
+    /// How often this frame has been read before: once for each device that it speaks for.
+    pub(super) part: usize,
+    /// The part that it is read for next; 0: the frame has been read.
+    next_part: usize,
+    /// What goes back goes though nobody has been named.
+    open: bool,
     /// The first report lies in the memory that the caller lends.
     first: Draft,
     count: usize,
@@ -294,6 +306,21 @@ impl Told {
         }
         self.more.back_mut().unwrap_or(&mut self.first)
     }
+    /// The report begun last, where there is one.
+    pub(super) fn begun(&mut self) -> Option<&mut Draft> {
+        if self.count > 0 { Some(self.last()) } else { None }
+    }
+    /// The frame speaks for a further device: it is read again, with the next [`Told::part`].
+    pub(super) fn again(&mut self) {
+        self.next_part = self.part + 1;
+    }
+    /// Whoever asks is answered, as HTTP demands.
+    pub(super) fn open(&mut self) {
+        self.open = true;
+    }
+    pub(super) fn is_again(&self) -> bool {
+        self.next_part > 0
+    }
     /// What goes back.
     pub(super) fn reply(&mut self, bytes: impl Into<Bytes>, when: When) {
         self.replies.push_back((bytes.into(), when));
@@ -310,7 +337,7 @@ impl Told {
     fn begin(&mut self) {
         self.checksum_ok = None;
         self.named = None;
-        self.again = false;
+        self.next_part = 0;
         (self.count, self.given) = (0, 0);
     }
     fn forget(&mut self) {
@@ -365,10 +392,12 @@ impl Decoder {
             first: Draft::new(&nobody),
             nobody,
             received_at: Timestamp::default(),
-            again: false,
             lenient: options.checksum == Checksum::Lenient,
             udp: transport == Transport::Udp,
             checksum_ok: None,
+            part: 0,
+            next_part: 0,
+            open: false,
             count: 0,
             given: 0,
             more: VecDeque::new(),
@@ -437,14 +466,15 @@ impl Decoder {
             let reason = "a report before any identity";
             outcome = Err(DecodeError::new(BadFrame::NoIdentity, 0, reason, frame));
         }
-        if outcome.is_err() || !self.told.again {
+        self.told.part = if outcome.is_ok() { self.told.next_part } else { 0 };
+        if self.told.part == 0 {
             self.inbox.skip(next.max(1));
         }
         self.asked = self.told.named.take();
         if outcome.is_err() {
             self.told.forget();
         }
-        if !known {
+        if !known && !self.told.open {
             self.told.replies.clear();
         }
         outcome
@@ -456,12 +486,22 @@ impl Decoder {
             return;
         }
         self.told.forget();
+        let refusal = self.wire.refusal();
+        if self.wire.is_shared() {
+            // Others of this frame may speak, or have spoken.
+            if self.told.device.is_none() && !self.told.is_again() {
+                self.told.replies.clear();
+                if !refusal.is_empty() {
+                    self.told.reply(Bytes::from_static(refusal), When::Immediate);
+                }
+            }
+            return;
+        }
         self.told.replies.clear();
         // Several devices may share a connection: the others go on.
         if self.told.device.is_none() && !self.told.udp {
             self.inbox.skip(usize::MAX);
             self.closed = true;
-            let refusal = self.wire.refusal();
             if verdict == Admission::Refused && !refusal.is_empty() {
                 self.told.reply(Bytes::from_static(refusal), When::Immediate);
             }

@@ -95,6 +95,7 @@ fn answer(protocol: &dyn Protocol, vector: &Vector, args: &Args) -> anyhow::Resu
             Policy::Lenient => Checksum::Lenient,
         },
         model: vector.decoder_config.model_override.clone(),
+        format: vector.decoder_config.format.clone(),
     };
     let transport = transport(protocol, vector);
     let mut decoder = protocol.decoder(transport, &options);

@@ -56,7 +56,7 @@ pub(super) fn identity(query: &str) -> Option<DeviceId> {
 }
 
 /// Decoded pairs in their order.
-fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
+pub(in crate::protocol) fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
     query.trim().split('&').filter(|p| !p.is_empty()).map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decoded(key), decoded(value))
@@ -155,7 +155,7 @@ fn typed(value: &str) -> Value {
 const SECONDS_BELOW: i64 = i32::MAX as i64;
 
 /// A point in time as phones spell it.
-pub(super) fn time(text: &str) -> Result<Timestamp, Complaint> {
+pub(in crate::protocol) fn time(text: &str) -> Result<Timestamp, Complaint> {
     let text = text.trim();
     if let Ok(number) = text.parse::<i64>() {
         return Ok(if number < SECONDS_BELOW {

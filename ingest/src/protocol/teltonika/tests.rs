@@ -7,7 +7,7 @@ fn packets_of_the_document() {
 }
 
 fn decoder(checksum: Checksum) -> Decoder {
-    Decoder::new(Transport::Tcp, &Options { checksum, model: None })
+    Decoder::new(Transport::Tcp, &Options { checksum, ..Options::default() })
 }
 
 const LOGIN: &str = "000f333532303933303831343532323531";

@@ -36,6 +36,8 @@ impl Vector {
 pub(super) struct Config {
     #[serde(rename = "modelOverride")]
     pub(super) model_override: Option<String>,
+    #[serde(alias = "format0", alias = "form")]
+    pub(super) format: Option<String>,
     pub(super) arg1: Option<bool>,
 }
 
