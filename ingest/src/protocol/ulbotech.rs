@@ -51,9 +51,11 @@ pub(super) const ULBOTECH: Wired = Wired {
 struct Ulbotech;
 
 impl Wire for Ulbotech {
-    fn cut(&self, bytes: &[u8], _whole: bool) -> Cut {
+    fn cut(&self, bytes: &[u8], whole: bool) -> Cut {
         let (end, expected) = match bytes {
             [MARK, MARK, ..] => return Cut::Skip(1),
+            // A message kept whole may have lost its escapes: its checksum says so.
+            [MARK, .., MARK] if whole && holds(bytes) => return Cut::frame(bytes.len()),
             [MARK, ..] => (MARK, "F8"),
             [b'*', ..] => (b'#', "`#`"),
             _ => return Cut::no_frame(bytes, "F8 or `*`"),
@@ -74,11 +76,11 @@ impl Wire for Ulbotech {
         if frame.first() == Some(&b'*') {
             return named(frame, told);
         }
-        let frame = unescaped(frame);
-        let content = frame.strip_prefix(&[MARK]).unwrap_or(&frame);
+        let plain = unescaped(frame);
+        let frame = if !holds(&plain) && holds(frame) { frame } else { &plain };
         // A frame that was cut off has no checksum either.
-        let whole = content.strip_suffix(&[MARK]);
-        let (body, sum) = whole.and_then(|c| c.split_last_chunk()).unwrap_or((content, &[0; 2]));
+        let (body, sum) =
+            parts(frame).unwrap_or((frame.strip_prefix(&[MARK]).unwrap_or(frame), &[0; 2]));
         let mut c = Cursor::new(body);
         c.skip(2)?;
         told.from(hex(c.take(8)?).trim_start_matches('0'))?;
@@ -95,6 +97,16 @@ impl Wire for Ulbotech {
         }
         Ok(())
     }
+}
+
+/// What stands between the marks: content and checksum.
+fn parts(frame: &[u8]) -> Option<(&[u8], &[u8; 2])> {
+    frame.strip_prefix(&[MARK])?.strip_suffix(&[MARK])?.split_last_chunk()
+}
+
+/// Whether the checksum is that of the bytes as they stand.
+fn holds(frame: &[u8]) -> bool {
+    parts(frame).is_some_and(|(body, sum)| checksum::XMODEM.of(body).to_be_bytes() == *sum)
 }
 
 fn unescaped(frame: &[u8]) -> Vec<u8> {
