@@ -38,6 +38,11 @@ const ESTIMATED: u32 = u32::MAX;
 pub(super) const DEPOT_M: f64 = 150.0;
 /// Within this of the next stop nobody is off route, metres.
 const NEAR_M: f64 = 200.0;
+/// Within this of the way it seems to have left nobody is off route, metres: a slip road runs beside
+/// its motorway for longer than that in a queue, and either may be matched.
+const BESIDE_M: f64 = 30.0;
+/// Streets around it that are looked at for that.
+const BESIDE_ROADS_MAX: usize = 16;
 /// So many fixes in a row beside the path mean that it has been left.
 const ASTRAY_FIXES: u32 = 2;
 /// A path has been followed when so much of it was driven, seconds at free flow.
@@ -87,7 +92,7 @@ impl Step<'_> {
         if self.state.off_route.left.is_some() || self.state.journey.astray > 0 {
             self.state.off_route.drove(moved.metres, covered.min(crossed));
         }
-        if self.is_near_next(seen.position) {
+        if self.is_near_next(seen.position) || self.is_beside_left_way(seen.position) {
             return;
         }
         let to_drive_s = (to_drive_s, self.farther_s(to_drive_s));
@@ -110,6 +115,17 @@ impl Step<'_> {
         let plan = self.state.plans.active();
         let next = plan.and_then(|p| p.route.stops.get(p.open().next()?));
         next.is_some_and(|s| distance_m(s.position, here) <= NEAR_M)
+    }
+
+    /// So near to what was ahead on the way it seems to have left that it may still be on it.
+    fn is_beside_left_way(&mut self, here: Position) -> bool {
+        let astray = self.state.off_route.left.is_some() && !self.state.off_route.raised;
+        let Some(way) = self.state.journey.way_left.as_ref().filter(|_| astray) else {
+            return false;
+        };
+        let near = &mut self.scratch.near;
+        self.world.road.near(here, BESIDE_M, BESIDE_ROADS_MAX, near);
+        near.iter().any(|n| way.is_ahead(n.place.edge))
     }
 
     /// Follows the path to the next stop, or finds one; how many free-flow seconds of road the

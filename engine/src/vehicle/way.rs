@@ -51,6 +51,11 @@ impl Way {
         true
     }
 
+    /// Whether an edge is among the next ones of the path.
+    pub(super) fn is_ahead(&self, edge: EdgeId) -> bool {
+        self.edges[self.at..].iter().take(LOOK_AHEAD).any(|e| *e == edge)
+    }
+
     /// What is left from a point of edge `at`.
     fn from(&mut self, road: &Road, at: usize, offset_m: f64) -> Stretch {
         self.sum(road);
