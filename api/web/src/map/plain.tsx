@@ -6,6 +6,7 @@ import { Icon } from "../parts/shape";
 import { bounds, lastMarkers, onMarkers } from "../state/live";
 import { theme } from "../state/theme";
 import type { Label } from "../worker/protocol";
+import { NoMap, drawable } from "./drawable";
 import type { RouteLine, RouteStop } from "./overlays";
 import { type Box, MapView } from "./view";
 
@@ -36,6 +37,10 @@ function around(props: PlainProps): Box | undefined {
 }
 
 export function PlainMap(props: PlainProps) {
+  return drawable() ? <Drawn {...props} /> : <NoMap />;
+}
+
+function Drawn(props: PlainProps) {
   const host = useRef<HTMLDivElement>(null);
   const held = useRef<MapView | null>(null);
   const fitted = useRef("");

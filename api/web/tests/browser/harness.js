@@ -16,8 +16,17 @@ export async function launch() {
   return chromium.launch({ executablePath: CHROMIUM, args });
 }
 
-/** A page at an address, which notes what must not happen; with `worker` its service worker keeps the app. */
-export async function open(browser, url, { size = "wide", theme = "light", locale = "en-GB", wait = true, worker = false } = {}) {
+/** For `before`: a browser that cannot draw a map, which here the processor would do. */
+export function noMap() {
+  const real = HTMLCanvasElement.prototype.getContext;
+  HTMLCanvasElement.prototype.getContext = function context(kind, ...rest) {
+    return kind === "webgl2" ? null : real.call(this, kind, ...rest);
+  };
+}
+
+/** A page at an address, which notes what must not happen. With `worker` its service worker
+ * keeps the app; `before` runs in the page ahead of its own scripts. */
+export async function open(browser, url, { size = "wide", theme = "light", locale = "en-GB", wait = true, worker = false, before = undefined } = {}) {
   const serviceWorkers = worker ? "allow" : "block";
   const context = await browser.newContext({ viewport: SIZES[size], colorScheme: theme, reducedMotion: "reduce", locale, timezoneId: "Europe/Lisbon", hasTouch: size === "phone", serviceWorkers });
   const page = await context.newPage();
@@ -46,6 +55,7 @@ export async function open(browser, url, { size = "wide", theme = "light", local
       }
     }).observe({ type: "layout-shift", buffered: true });
   });
+  if (before !== undefined) await page.addInitScript(before);
   await page.goto(url, { waitUntil: "domcontentloaded" });
   if (wait) await page.waitForSelector("[data-screen]");
   return { page, notes, close: () => context.close() };

@@ -1,5 +1,5 @@
 // The Live screen: its states, its list, its map.
-import { axe, axeInBoth, clean, equal, ok, open, state, still, text } from "./harness.js";
+import { axe, axeInBoth, clean, equal, noMap, ok, open, state, still, text } from "./harness.js";
 import { Fake } from "./server.js";
 
 const ROOT = ".shell";
@@ -150,6 +150,22 @@ export const live = {
       });
     }
   },
+
+  "goes on where no map can be drawn": (browser) => withFake({ vans: 60 }, async (fake, url) => {
+    for (const [path, size] of [["/app/", "wide"], ["/app/", "phone"], [`/app/van/${fake.town.vans[3].id}`, "wide"]]) {
+      const { page, notes, close } = await open(browser, url + path, { size, before: noMap });
+      await state(page, ROOT, "live");
+      await state(page, "[data-part=map]", "none");
+      ok((await text(page, "[data-part=map]")).includes("WebGL 2"), "what is missing is said");
+      await axe(page, `${path} without a map, ${size}`);
+      if (path === "/app/" && size === "wide") {
+        await rows(page).first().click();
+        await page.waitForSelector("[data-part=card]");
+      }
+      clean(notes);
+      await close();
+    }
+  }),
 
   "marks a silent van and a ring of age": (browser) => withFake({ vans: 60 }, async (_fake, url) => {
     const { page, notes, close } = await open(browser, `${url}/app/?q=status:no_signal`);

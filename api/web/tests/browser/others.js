@@ -1,5 +1,5 @@
 // Timeline, replay, settings, links, messages, login; and the real server where one is given.
-import { axe, axeInBoth, clean, equal, ok, open, state, text } from "./harness.js";
+import { axe, axeInBoth, clean, equal, noMap, ok, open, state, text } from "./harness.js";
 import { withFake } from "./live.js";
 
 const SCREENS = [
@@ -13,7 +13,7 @@ export const others = {
     for (const size of ["wide", "phone"]) {
       for (const [path, part, wanted] of SCREENS) {
         if (size === "phone" && part === "[data-part=letter]") continue;
-        const { page, notes, close } = await open(browser, url + path, { size });
+        const { page, notes, close } = await open(browser, url + path, { size, before: noMap });
         await state(page, part, wanted);
         await axeInBoth(page, `${path} ${size}`);
         ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${path} ${size} scrolls sideways`);

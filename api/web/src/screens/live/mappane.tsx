@@ -3,6 +3,7 @@ import { effect, signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { age, clock, speed } from "../../format";
 import { t } from "../../messages/translate";
+import { NoMap, drawable } from "../../map/drawable";
 import { type Camera, MapView } from "../../map/view";
 import { routeOf } from "../../map/route";
 import { Bar } from "../../parts/bar";
@@ -60,7 +61,12 @@ function tie(view: MapView): () => void {
   return () => ends.forEach((end) => end());
 }
 
+/** The map of the fleet, with the card of the chosen van. */
 export function MapPane() {
+  return drawable() ? <Drawn /> : <NoMap><Card /></NoMap>;
+}
+
+function Drawn() {
   const host = useRef<HTMLDivElement>(null);
   const held = useRef<MapView | null>(null);
   useEffect(() => {
