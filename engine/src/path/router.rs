@@ -110,7 +110,8 @@ impl Router {
     }
 
     /// Seconds of the quickest way to each target, as [`Router::route`]; `None` where there is
-    /// none of at most `limit_s`. One search for all targets, the quicker the nearer they lie together. `out` as in [`Router::reach`].
+    /// none of at most `limit_s`. One search for all targets, the quicker the nearer they lie
+    /// together. `out` as in [`Router::reach`].
     #[expect(clippy::too_many_arguments, reason = "two of them are memory that is reused")]
     pub fn times(
         &mut self,

@@ -178,15 +178,9 @@ fn packet(mark: &[u8], id: &[u8], command: u16, content: &[u8]) -> Vec<u8> {
 fn message(speaker: &mut Speaker, report: &Report) -> Sent {
     let p = Plain::of(report);
     let content = format!(
-        "{}.000,{},{},{},{},{},{:.2},{:.2},{},,*00|0.8|{:.1}|0000|0000,0000",
+        "{}.000,{},{},,*00|0.8|{:.1}|0000|0000,0000",
         p.hhmmss(),
-        p.status(),
-        angle::shown(p.lat, 2, 4),
-        angle::north(p.lat),
-        angle::shown(p.lng, 3, 4),
-        angle::east(p.lng),
-        p.knots,
-        p.heading,
+        p.rmc(),
         p.ddmmyy(),
         p.altitude,
     );

@@ -130,16 +130,10 @@ fn alarm(event: i64) -> Option<&'static str> {
 fn message(speaker: &mut Speaker, report: &Report) -> Sent {
     let p = Plain::of(report);
     Sent::unanswered(format!(
-        "{}${}.00,{},{},{},{},{},{:.2},{:.2},{:.1},{}\r\n",
+        "{}${}.00,{},{:.1},{}\r\n",
         speaker.device,
         p.hhmmss(),
-        p.status(),
-        angle::shown(p.lat, 2, 4),
-        angle::north(p.lat),
-        angle::shown(p.lng, 3, 4),
-        angle::east(p.lng),
-        p.knots,
-        p.heading,
+        p.rmc(),
         p.altitude,
         p.ddmmyy(),
     ))

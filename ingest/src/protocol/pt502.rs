@@ -143,16 +143,10 @@ fn measures(mut groups: Fields<'_>, draft: &mut Draft) {
 fn message(speaker: &mut Speaker, report: &Report) -> Sent {
     let p = Plain::of(report);
     Sent::unanswered(format!(
-        "$POS,{},{}.000,{},{},{},{},{},{:.2},{:.2},{},,,A/00000,00000/0,0,0,0/0//fd9//#\r\n",
+        "$POS,{},{}.000,{},{},,,A/00000,00000/0,0,0,0/0//fd9//#\r\n",
         speaker.device,
         p.hhmmss(),
-        p.status(),
-        angle::shown(p.lat, 2, 4),
-        angle::north(p.lat),
-        angle::shown(p.lng, 3, 4),
-        angle::east(p.lng),
-        p.knots,
-        p.heading,
+        p.rmc(),
         p.ddmmyy(),
     ))
 }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Answer, Encode, Transport};
+use super::{Answer, Encode, Transport, angle};
 use crate::attribute::{Key, Value};
 use crate::fix::Report;
 use crate::id::DeviceId;
@@ -205,6 +205,19 @@ impl Plain {
         let c = &self.civil;
         let year = c.year.rem_euclid(100) as u32;
         [year, c.month, c.day, c.hour, c.minute, c.second].map(|v| v as u8)
+    }
+    /// From validity to heading, as NMEA's RMC has them.
+    pub(super) fn rmc(&self) -> String {
+        format!(
+            "{},{},{},{},{},{:.2},{:.2}",
+            self.status(),
+            angle::shown(self.lat, 2, 4),
+            angle::north(self.lat),
+            angle::shown(self.lng, 3, 4),
+            angle::east(self.lng),
+            self.knots,
+            self.heading,
+        )
     }
     /// `A` or `V`.
     pub(super) fn status(&self) -> char {

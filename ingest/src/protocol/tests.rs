@@ -561,6 +561,9 @@ fn seeds() -> &'static [Seeds] {
     })
 }
 
+/// Of these some frame is cut otherwise than by the vectors' origin.
+const CUT_OTHERWISE: [&str; 6] = ["gt06", "h02", "its", "navis", "suntech", "watch"];
+
 #[test]
 fn frame_vectors_are_cut_at_any_split() {
     let Some(folder) = shared() else {
@@ -584,7 +587,7 @@ fn frame_vectors_are_cut_at_any_split() {
                 let name = protocol.name();
                 assert_eq!(first(size), whole, "{name}, {size} bytes at a time: {line}");
             }
-            if protocol.name() == "teltonika" {
+            if !CUT_OTHERWISE.contains(&protocol.name()) {
                 let expected = vector["expect"]["frame_hex"].as_str().map(bytes);
                 assert_eq!(whole.as_deref(), expected.as_deref(), "{line}");
             }

@@ -52,11 +52,7 @@ impl Wire for Tk103 {
                 _ => {}
             }
         }
-        match bytes.len() {
-            LINE_MAX.. => Cut::too_long(LINE_MAX),
-            length if whole => Cut::frame(length),
-            _ => Cut::Need,
-        }
+        Cut::unended(bytes.len(), whole, LINE_MAX)
     }
 
     fn read(&mut self, frame: &[u8], told: &mut Told) -> Result<(), Complaint> {

@@ -131,6 +131,14 @@ impl Cut {
         let from = bytes.iter().position(|b| *b == mark).unwrap_or(bytes.len());
         (from > 0).then_some(Self::Skip(from))
     }
+    /// Nothing ends a line yet: what came whole is one, more than `most` bytes are none.
+    pub(super) fn unended(length: usize, whole: bool, most: usize) -> Self {
+        match length {
+            length if length >= most => Self::too_long(most),
+            length if whole => Self::frame(length),
+            _ => Self::Need,
+        }
+    }
     pub(super) fn no_frame(bytes: &[u8], expected: &str) -> Self {
         // The first byte alone: how many follow by now must not show.
         let shown = bytes[..bytes.len().min(1)].escape_ascii();

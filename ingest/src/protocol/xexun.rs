@@ -128,18 +128,7 @@ fn full(f: &mut Fields<'_>, draft: &mut Draft) {
 
 fn message(speaker: &mut Speaker, report: &Report) -> Sent {
     let p = Plain::of(report);
-    let rmc = format!(
-        "GPRMC,{}.000,{},{},{},{},{},{:.2},{:.2},{},,,A",
-        p.hhmmss(),
-        p.status(),
-        angle::shown(p.lat, 2, 4),
-        angle::north(p.lat),
-        angle::shown(p.lng, 3, 4),
-        angle::east(p.lng),
-        p.knots,
-        p.heading,
-        p.ddmmyy(),
-    );
+    let rmc = format!("GPRMC,{}.000,{},{},,,A", p.hhmmss(), p.rmc(), p.ddmmyy());
     Sent::unanswered(format!(
         "{}{},,{rmc}*{:02X},{},, imei:{},09,{:.1},F:4.10V,0,100,0,,,,\r\n",
         p.yymmdd(),
