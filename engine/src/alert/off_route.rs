@@ -227,13 +227,15 @@ mod tests {
         let at = Timestamp::from_seconds;
         let none = f64::INFINITY;
         let mut rule = OffRoute::default();
-        assert_eq!(rule.farther_s(300.0, [300.0, none, none, none]), 0.0, "it has not left");
+        let farther =
+            |rule: &OffRoute, now: f64, places| format!("{}", rule.farther_s(now, places));
+        assert_eq!(farther(&rule, 300.0, [300.0, none, none, none]), "0", "it has not left");
         rule.stray(at(2), at(0), 300.0, 320.0);
-        assert_eq!(rule.farther_s(340.0, [none; PLACES_MAX]), 40.0, "only the nearest is known");
+        assert_eq!(farther(&rule, 340.0, [none; PLACES_MAX]), "40", "only the nearest is known");
         rule.left.as_mut().unwrap().to_places_s = [300.0, 360.0, none, none];
-        assert_eq!(rule.farther_s(340.0, [350.0, 340.0, none, none]), -20.0);
-        assert_eq!(rule.farther_s(340.0, [350.0, none, none, 340.0]), 50.0);
-        assert_eq!(rule.farthest_s(), 600.0);
+        assert_eq!(farther(&rule, 340.0, [350.0, 340.0, none, none]), "-20");
+        assert_eq!(farther(&rule, 340.0, [350.0, none, none, 340.0]), "50");
+        assert_eq!(format!("{}", rule.farthest_s()), "600");
     }
 
     #[test]

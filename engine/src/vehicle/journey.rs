@@ -182,7 +182,7 @@ impl Step<'_> {
             self.state.off_route.stray(seen.time, since, before, best);
             if let Some(place) = on_way.filter(|_| first) {
                 self.state.journey.on_way_left = on_way;
-                let to_places_s = self.to_kerbs(place, before + PLACES_APART_S);
+                let to_places_s = self.kerbs_within(place, before + PLACES_APART_S);
                 if let Some(left) = &mut self.state.off_route.left {
                     left.to_places_s = to_places_s;
                 }
@@ -250,13 +250,13 @@ impl Step<'_> {
         let waits = self.state.motion.halt.is_some();
         let place = if waits { self.state.journey.on_way } else { self.state.place };
         let Some(place) = place.filter(|_| astray) else { return 0.0 };
-        let to_places_s = self.to_kerbs(place, self.state.off_route.farthest_s());
+        let to_places_s = self.kerbs_within(place, self.state.off_route.farthest_s());
         self.state.off_route.farther_s(to_drive_s, to_places_s)
     }
 
     /// Seconds at free flow to each place where one may stand for the next stop, infinite beyond
     /// `limit_s`.
-    fn to_kerbs(&mut self, from: Place, limit_s: f64) -> [f64; PLACES_MAX] {
+    fn kerbs_within(&mut self, from: Place, limit_s: f64) -> [f64; PLACES_MAX] {
         let kerbs: Vec<Place> = self.next_leg().iter().flat_map(Leg::kerbs).collect();
         let scratch = &mut *self.scratch;
         let limit = (Profile::Van, limit_s);

@@ -98,7 +98,7 @@ pub(super) fn read(bytes: &Bytes) -> Result<(State, Option<Timestamp>), BadRecor
             raised: w.off_route & 1 != 0,
             before: w.off_route & 2 != 0,
             beside: numbers::<2>(&w.beside).into(),
-            left: w.left.map(left),
+            left: w.left.as_ref().map(left),
         },
         offers: Offers {
             last: time(w.offered_us),
@@ -319,7 +319,7 @@ fn left_to_wire(l: &Left) -> WireLeft {
         to_places_s: l.to_places_s.to_vec(),
     }
 }
-fn left(w: WireLeft) -> Left {
+fn left(w: &WireLeft) -> Left {
     Left {
         at: Timestamp::from_micros(w.at_us),
         to_drive_s: w.to_drive_s,
