@@ -3,11 +3,12 @@
 use std::fmt;
 
 mod registry;
+mod spelling;
 mod traccar;
 
 pub use registry::REGISTRY;
 pub(crate) use traccar::text_value;
-pub use traccar::{from_traccar, to_traccar};
+pub use traccar::{from_traccar, to_traccar, to_traccar_of};
 
 /// One entry of the registry.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,17 +1,34 @@
 //! Traccar's names and units, for `milepost decode --keys traccar` and for phones that send them.
 
+use super::spelling::{self, Spelling};
 use super::{Attribute, Key, OTHER_MAX, REGISTRY, TEXT_MAX, Value, entry};
 
 /// An attribute under Traccar's name and in its unit.
 pub fn to_traccar(key: &Key, value: &Value) -> (String, Value) {
+    spelled(key, value, None)
+}
+
+/// The same as Traccar writes it for devices of a protocol, where units and names of its decoders
+/// differ from each other.
+pub fn to_traccar_of(protocol: &str, key: &Key, value: &Value) -> (String, Value) {
+    let spelling = match key {
+        Key::Known(name, number) => spelling::of(protocol, name, *number),
+        _ => None,
+    };
+    spelled(key, value, spelling)
+}
+
+fn spelled(key: &Key, value: &Value, spelling: Option<&Spelling>) -> (String, Value) {
     let Key::Known(name, number) = key else { return (key.to_string(), value.clone()) };
     let Some(known) = entry(name) else { return (key.to_string(), value.clone()) };
-    let theirs = match (number, known.traccar.split_once('#')) {
-        (0, None) => known.traccar.to_owned(),
-        (n, None) => format!("{}{n}", known.traccar),
+    let theirs = spelling.map(|s| s.theirs).filter(|n| !n.is_empty()).unwrap_or(known.traccar);
+    let theirs = match (number, theirs.split_once('#')) {
+        (0, None) => theirs.to_owned(),
+        (n, None) => format!("{theirs}{n}"),
         (n, Some((before, after))) => format!("{before}{n}{after}"),
     };
-    (theirs, times(value, known.traccar_factor.thousandths))
+    let value = times(value, known.traccar_factor.thousandths);
+    (theirs, spelling.map_or(value.clone(), |s| s.form(value)))
 }
 
 /// An attribute of ours for Traccar's name and unit: a registered key, `io<N>`, or the sender's

@@ -139,7 +139,7 @@ fn converse(
             Ok(Step::Identify(_)) => decoder.admit(Admission::Admitted),
             Ok(Step::Report) => {
                 if let Some(answer) = &mut answer {
-                    answer.report(&report, args.keys.is_some());
+                    answer.report(&report, args.keys.map(|Keys::Traccar| args.protocol.as_str()));
                 }
             }
             Ok(Step::Reply { bytes, .. }) => {

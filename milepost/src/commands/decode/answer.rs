@@ -1,7 +1,7 @@
 //! An answer line, contract §4.
 
 use bytes::Bytes;
-use ingest::attribute::{Attributes, Value, to_traccar};
+use ingest::attribute::{Attributes, Value, to_traccar_of};
 use ingest::fix::Report;
 use ingest::protocol::DecodeError;
 use ingest::units::{Heading, Metres, MetresPerSecond};
@@ -66,8 +66,8 @@ impl Answer {
     pub(super) fn frame(&mut self, frame: Option<Bytes>) {
         self.body = Body::Frame { frame_hex: frame.map(|f| hex(&f)) };
     }
-    /// A report, with Traccar's names and units or ours.
-    pub(super) fn report(&mut self, report: &Report, traccar: bool) {
+    /// A report, with our names and units, or Traccar's for the protocol named.
+    pub(super) fn report(&mut self, report: &Report, traccar: Option<&str>) {
         if let Body::Message { reports, .. } = &mut self.body {
             reports.push(Shown::of(report, traccar));
         }
@@ -87,7 +87,7 @@ impl Answer {
 }
 
 impl Shown {
-    fn of(report: &Report, traccar: bool) -> Self {
+    fn of(report: &Report, traccar: Option<&str>) -> Self {
         let fix = report.fix.as_ref();
         Self {
             device: report.device.to_string(),
@@ -105,10 +105,13 @@ impl Shown {
     }
 }
 
-fn named(attributes: &Attributes, traccar: bool) -> Vec<(String, Value)> {
+fn named(attributes: &Attributes, traccar: Option<&str>) -> Vec<(String, Value)> {
     attributes
         .iter()
-        .map(|(k, v)| if traccar { to_traccar(k, v) } else { (k.to_string(), v.clone()) })
+        .map(|(k, v)| match traccar {
+            Some(protocol) => to_traccar_of(protocol, k, v),
+            None => (k.to_string(), v.clone()),
+        })
         .collect()
 }
 
