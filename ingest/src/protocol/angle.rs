@@ -2,13 +2,14 @@
 
 use super::fields::decimal;
 
-/// `ddmm.mmmm` (any number of degree digits), as receivers write.
+/// `ddmm.mmmm` (any number of degree digits), as receivers write. Minutes from 60 on, which come
+/// of digits changed on the way, are carried: no digit of them is more doubtful than the others.
 pub(super) fn degrees_minutes(text: &str) -> Option<f64> {
     let value = decimal(text)?;
     let magnitude = value.abs();
     let degrees = (magnitude / 100.0).floor();
     let minutes = magnitude - degrees * 100.0;
-    (minutes < 60.0).then(|| (degrees + minutes / 60.0) * value.signum())
+    Some((degrees + minutes / 60.0) * value.signum())
 }
 
 /// The same with its hemisphere.

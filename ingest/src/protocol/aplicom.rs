@@ -16,8 +16,8 @@
 //! A selector is 2FC where the frame of D has none, of others 7FFC. Nothing is answered. A unit of
 //! three bytes counts from the first IMEI of its modem's series.
 //!
-//! Source: Aplicom "A-series D, E, F and H protocol". Ignored: histograms (H), brakes (event 188),
-//! cards of a tachograph, pulses.
+//! Source: Aplicom "A-series D, E, F and H protocol". What events of
+//! their own carry is in `aplicom/own.rs`. Ignored: pulses, a tachograph's clock.
 
 use super::cursor::{Cursor, hex};
 use super::sender::{Plain, Sent, Speaker};
@@ -27,12 +27,18 @@ use crate::time::Timestamp;
 
 /// Longest frame, bytes.
 const FRAME_MAX: usize = 4 * 1024;
+/// Bytes of a driver's card: free, kind, nation, number 16, three of its renewals.
+const CARD: usize = 22;
 const SELECTOR_D: u32 = 0x02fc;
 const SELECTOR: u32 = 0x7ffc;
 /// First IMEIs of the modems' two series.
 const SERIES: [u64; 2] = [0x1_4143_b400_0000, 0x1_4372_0700_0000];
 /// An event that carries the bytes of a serial line.
 const EVENT_SERIAL: u8 = 119;
+/// An event that carries what the brakes of a trailer say.
+const EVENT_BRAKES: u8 = 188;
+
+mod own;
 
 /// Aplicom.
 pub(super) const APLICOM: Wired = Wired {
@@ -87,7 +93,13 @@ impl Wire for Aplicom {
             b'D' => tracking(selector, event, &mut c, draft),
             b'E' => tachograph(selector, &mut c, draft),
             b'F' => fleet(selector, &mut c, draft),
-            _ => Ok(()),
+            _ => {
+                if selector & 4 != 0 {
+                    draft.time(seconds(&mut c)?);
+                }
+                c.skip(2)?;
+                own::histograms(&mut c, draft)
+            }
         }
     }
 }
@@ -188,8 +200,10 @@ fn rest_of_tracking(
     c.skip(if has(0x2000) { 2 } else { 0 })?;
     c.skip(if has(0x4000) { 8 } else { 0 })?;
     c.skip(if has(0x8_0000) { 11 } else { 0 })?;
-    if has(0x1000) && event == EVENT_SERIAL {
-        draft.set("event_value", hex(c.rest()));
+    match event {
+        EVENT_SERIAL if has(0x1000) => draft.set("event_value", hex(c.rest())),
+        EVENT_BRAKES if has(0x1000) => return own::brakes(c, draft),
+        _ => {}
     }
     Ok(())
 }
@@ -230,6 +244,22 @@ fn tachograph(selector: u32, c: &mut Cursor<'_>, draft: &mut Draft) -> Result<()
     }
     if has(0x1000) {
         draft.set("vin", String::from_utf8_lossy(c.take(17)?).into_owned());
+    }
+    if has(0x2000) {
+        // Nation and code page first.
+        c.skip(2)?;
+        let plate = String::from_utf8_lossy(c.take(13)?).into_owned();
+        draft.set("registration", plate.trim_matches(['\0', ' ']));
+    }
+    if has(0x4000) {
+        for nth in 1..=2 {
+            if c.left() < CARD {
+                break;
+            }
+            let card = String::from_utf8_lossy(&c.take(CARD)?[3..19]).into_owned();
+            let card = card.trim_matches(['\0', ' ']);
+            draft.maybe(("driver_card", nth), Some(card).filter(|card| !card.is_empty()));
+        }
     }
     Ok(())
 }

@@ -16,7 +16,7 @@
 //! found by it.
 //!
 //! Source: `ATrack` "Protocol document" of AT1, AK and AX. Ignored: pictures, words not listed below,
-//! own fields where the message does not name them (`%CI`).
+//! own fields that neither the message (`%CI`) nor the setup of the device names.
 
 use super::clock;
 use super::cursor::Cursor;
@@ -46,13 +46,16 @@ pub(super) const ATRACK: Wired = Wired {
     models: &["ATrack AT1", "AT5", "AK1", "AK7", "AL1", "AX5", "AX7", "AX9", "AX11"],
     idle_minutes: 30,
     acknowledges: true,
-    wire: |_| Box::new(Atrack),
+    wire: |options| Box::new(Atrack { form: options.format.clone() }),
     login: super::sender::no_login,
     message,
 };
 
 #[derive(Debug)]
-struct Atrack;
+struct Atrack {
+    /// Own fields that the messages do not name.
+    form: Option<String>,
+}
 
 impl Wire for Atrack {
     fn cut(&self, bytes: &[u8], whole: bool) -> Cut {
@@ -84,8 +87,8 @@ impl Wire for Atrack {
                 told.reply(frame.to_vec(), When::Immediate);
                 Ok(())
             }
-            [b'@', ..] if is_text(frame) => sentences(frame, told),
-            [b'@', kind, ..] => binary(*kind, frame, told),
+            [b'@', ..] if is_text(frame) => sentences(frame, self.form.as_deref(), told),
+            [b'@', kind, ..] => binary(*kind, frame, self.form.as_deref(), told),
             _ => {
                 let line = text(frame)?.trim();
                 told.report().set("command_result", line);
@@ -127,7 +130,7 @@ fn answer(id: u64, number: u16) -> Vec<u8> {
     out
 }
 
-fn binary(kind: u8, frame: &[u8], told: &mut Told) -> Result<(), Complaint> {
+fn binary(kind: u8, frame: &[u8], form: Option<&str>, told: &mut Told) -> Result<(), Complaint> {
     let mut c = Cursor::new(frame);
     c.skip(2)?;
     let sum = c.u16()?;
@@ -138,7 +141,7 @@ fn binary(kind: u8, frame: &[u8], told: &mut Told) -> Result<(), Complaint> {
     told.from(&id.to_string())?;
     told.reply(answer(id, number), When::AfterDurable);
     while kind == b'P' && c.left() > 0 {
-        record(&mut c, told.report())?;
+        record(&mut c, form, told.report())?;
     }
     Ok(())
 }
@@ -155,7 +158,7 @@ fn time(c: &mut Cursor<'_>) -> Result<Option<Timestamp>, Complaint> {
     Ok(Some(Timestamp::from_seconds(c.u32()?.into())))
 }
 
-fn record(c: &mut Cursor<'_>, draft: &mut Draft) -> Result<(), Complaint> {
+fn record(c: &mut Cursor<'_>, form: Option<&str>, draft: &mut Draft) -> Result<(), Complaint> {
     draft.time(time(c)?);
     time(c)?;
     let before = c.rest();
@@ -184,9 +187,10 @@ fn record(c: &mut Cursor<'_>, draft: &mut Draft) -> Result<(), Complaint> {
         ..Measured::default()
     });
     string(c)?;
-    if c.rest().starts_with(b"%CI") {
-        let form = string(c)?;
-        for word in form.split('%').skip(2) {
+    let form =
+        if c.rest().starts_with(b"%CI") { Some(string(c)?) } else { form.map(str::to_owned) };
+    if let Some(form) = form {
+        for word in form.split('%').filter(|word| !matches!(*word, "" | "CI")) {
             if !own::field(word, c, draft)? {
                 next_record(sending, c)?;
                 break;
@@ -219,7 +223,7 @@ fn next_record(sending: &[u8], c: &mut Cursor<'_>) -> Result<(), Complaint> {
     c.skip((0..last).find(same).unwrap_or(rest.len()))
 }
 
-fn sentences(frame: &[u8], told: &mut Told) -> Result<(), Complaint> {
+fn sentences(frame: &[u8], form: Option<&str>, told: &mut Told) -> Result<(), Complaint> {
     let lossy = String::from_utf8_lossy(frame);
     let mut fields = Fields::new(&lossy, ',');
     fields.skip(1);
@@ -235,7 +239,7 @@ fn sentences(frame: &[u8], told: &mut Told) -> Result<(), Complaint> {
     told.reply(answer(id, number as u16), When::AfterDurable);
     for line in fields.rest().split('\n').map(|l| l.trim_end_matches('\r')) {
         if !line.is_empty() {
-            sentence(line, told.report())?;
+            sentence(line, form, told.report())?;
         }
     }
     Ok(())
@@ -248,7 +252,7 @@ fn moment(text: &str) -> Option<Timestamp> {
     }
 }
 
-fn sentence(line: &str, draft: &mut Draft) -> Result<(), Complaint> {
+fn sentence(line: &str, form: Option<&str>, draft: &mut Draft) -> Result<(), Complaint> {
     let mut f = Fields::new(line, ',');
     draft.time(moment(f.text()));
     f.skip(2);
@@ -273,11 +277,11 @@ fn sentence(line: &str, draft: &mut Draft) -> Result<(), Complaint> {
     let (lng, lat) = (lng / 1e6, lat / 1e6);
     draft.at = Some(Measured { lng, lat, valid: true, speed, heading, ..Measured::default() });
     f.skip(1);
-    let mut form = f.text().split('%').skip(1);
-    if form.next() != Some("CI") {
-        return Ok(());
-    }
-    for word in form {
+    let form = match form {
+        Some(form) if !f.rest().starts_with("%CI") => form,
+        _ => f.text(),
+    };
+    for word in form.split('%').filter(|word| !matches!(*word, "" | "CI")) {
         let mut value = f.text();
         // A link to a map holds a comma.
         if word == "GL" && !value.ends_with(FIELD_END) {

@@ -188,6 +188,7 @@ fn bus(bit: u16, c: &mut Cursor<'_>, draft: &mut Draft) -> Result<(), Complaint>
         9 => draft.set("engine_load_percent", c.u8()?),
         10 => draft.set("service_metres", c.u16_le()?),
         11 | 13 => c.skip(8)?,
+        14 => draft.set("fuel_litres_per_hour", f64::from(c.u16_le()?) / 20.0),
         _ => c.skip(2)?,
     }
     Ok(())
@@ -208,6 +209,14 @@ fn further(mask: u8, bit: u16, c: &mut Cursor<'_>, draft: &mut Draft) -> Result<
         }
         (3, 14) => c.skip(21)?,
         (4, 1) => c.skip(30)?,
+        (4, 4) => {
+            for nth in 1..=2 {
+                let card = String::from_utf8_lossy(c.take(16)?).into_owned();
+                if !card.trim().is_empty() {
+                    draft.set(("driver_card", nth), card.trim());
+                }
+            }
+        }
         (4, 6) => {
             for key in ["acceleration_most_g", "braking_most_g", "cornering_most_g"] {
                 draft.set(key, f64::from(c.u8()?) / 50.0);

@@ -173,7 +173,7 @@ fn value(tag: u8, c: &mut Cursor<'_>, draft: &mut Draft) -> Result<(), Complaint
         0x45 => draft.set("output_mask", v.u16_le()?),
         0x46 => draft.set("input_mask", v.u16_le()?),
         0x50..=0x57 => {
-            draft.named(&format!("adc{}", tag - 0x50), f64::from(v.u16_le()?) / 1000.0);
+            draft.set(("analog_volts", u16::from(tag - 0x50)), f64::from(v.u16_le()?) / 1000.0);
         }
         0x90 => draft.set("driver_id", v.u32_le()?.to_string()),
         0xe1 => draft.set("command_result", String::from_utf8_lossy(v.rest()).into_owned()),

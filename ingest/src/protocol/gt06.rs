@@ -34,11 +34,16 @@ use crate::time::Timestamp;
 
 mod alarm;
 mod information;
+mod tail;
+
+use tail::{behind, doubly_dated, heartbeat, higher, metered, narrow};
 
 /// Longest frame, bytes; long command answers need it.
 const FRAME_MAX: usize = 4 * 1024;
 /// Bytes by which the end of a frame may be off.
 const ASTRAY_MAX: usize = 16;
+/// Bytes of a time and a place.
+const PLACE: usize = 18;
 const DEGREE: f64 = 1_800_000.0;
 
 /// Concox and clones.
@@ -51,13 +56,35 @@ pub(super) const GT06: Wired = Wired {
     ],
     idle_minutes: 15,
     acknowledges: true,
-    wire: |_| Box::new(Gt06),
+    wire: |options| Box::new(Gt06 { model: Model::named(options.model.as_deref()) }),
     login,
     message,
 };
 
 #[derive(Debug)]
-struct Gt06;
+struct Gt06 {
+    model: Model,
+}
+
+/// Models whose bytes differ where nothing in them says so.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Model {
+    Common,
+    /// LW4G-4B: other alarms, tenths of volts behind the heartbeat.
+    Lw4g,
+    /// SEEWORLD: volts behind the heartbeat.
+    Seeworld,
+}
+
+impl Model {
+    fn named(name: Option<&str>) -> Self {
+        match name {
+            Some("LW4G-4B") => Self::Lw4g,
+            Some("SEEWORLD") => Self::Seeworld,
+            _ => Self::Common,
+        }
+    }
+}
 
 /// A frame in parts.
 struct Parts<'a> {
@@ -65,6 +92,9 @@ struct Parts<'a> {
     kind: u8,
     content: &'a [u8],
     serial: u16,
+    model: Model,
+    /// From the content on to the end, for what was cut wrongly.
+    all: &'a [u8],
 }
 
 impl Wire for Gt06 {
@@ -96,7 +126,7 @@ impl Wire for Gt06 {
         {
             return cells(*kind, time, told);
         }
-        let parts = parts(frame, told)?;
+        let parts = Parts { model: self.model, ..parts(frame, told)? };
         answer(&parts, told);
         read(&parts, told)
     }
@@ -136,7 +166,9 @@ fn parts<'a>(frame: &'a [u8], told: &mut Told) -> Result<Parts<'a>, Complaint> {
     if tail.u16()? != 0x0d0a && !told.lenient {
         return Err(Complaint::new(BadFrame::Malformed, end + 4, "no 0d0a at the end"));
     }
-    Ok(Parts { long, kind: body[head], content: &body[head + 1..], serial })
+    let content = &body[head + 1..];
+    let (model, all) = (Model::Common, &frame[head + 1..frame.len() - 2]);
+    Ok(Parts { long, kind: body[head], content, serial, model, all })
 }
 
 /// A packet of the server or of a device.
@@ -216,7 +248,7 @@ fn read(parts: &Parts<'_>, told: &mut Told) -> Result<(), Complaint> {
             let digits = super::cursor::hex(&c.array::<8>()?);
             told.from(digits.strip_prefix('0').unwrap_or(&digits))
         }
-        0x13 | 0x23 | 0x36 if parts.content.len() >= 3 => heartbeat(parts.kind, &mut c, told),
+        0x13 | 0x23 | 0x36 if parts.content.len() >= 3 => heartbeat(parts, &mut c, told),
         0x10..=0x12
         | 0x16
         | 0x22
@@ -226,16 +258,28 @@ fn read(parts: &Parts<'_>, told: &mut Told) -> Result<(), Complaint> {
         | 0x61
         | 0xa0
         | 0xa2..=0xa4
-            if dated(parts.content).is_some_and(|at| placed(parts.content, at)) =>
+            if dated(parts.content).is_some_and(|at| placed(reach(parts, told), at)) =>
         {
-            position(parts, &mut c, told)
+            position(parts, &mut Cursor::new(reach(parts, told)), told)
         }
         0x34 if parts.content.len() >= 50 => metered(&mut c, told),
         0x11 | 0x18 | 0x19 | 0x28 | 0x2c | 0xa1 | 0xa2 | 0xa5 => stations(parts, &mut c, told),
         0x15 if !parts.long => information::command_answer(&mut c, told),
         0x21 if parts.long => information::long_answer(&mut c, told),
+        0xa3 if parts.content.len() == 19 => information::pet(&mut c, told),
+        0xf2 if parts.long => information::beacons(&mut c, told),
         0x70 | 0xf1 if parts.long => information::modules(parts.kind, &mut c, told),
-        0xa3 if parts.content.len() >= 5 => alarm::tail(told.report(), &mut c),
+        0xa3 if parts.content.len() >= 5 => {
+            let draft = told.report();
+            draft.set("message_type", parts.kind);
+            alarm::tail(draft, &mut Cursor::new(c.take(5)?))?;
+            if c.left() == 2 {
+                c.skip(1)?;
+                draft.set("archive", c.u8()? != 0);
+            }
+            Ok(())
+        }
+        0x8c if parts.content.len() > 7 => information::plugged(&mut c, told),
         0x94 => information::sent(parts.long, &mut c, told),
         0x95 => information::driving(&mut c, told),
         0x9b => {
@@ -244,6 +288,11 @@ fn read(parts: &Parts<'_>, told: &mut Told) -> Result<(), Complaint> {
         }
         _ => Ok(()),
     }
+}
+
+/// What a position is read from: its content, or where that is too short, all there is.
+fn reach<'a>(parts: &Parts<'a>, told: &Told) -> &'a [u8] {
+    if told.lenient && parts.content.len() < PLACE { parts.all } else { parts.content }
 }
 
 /// Where the time stands: at the beginning, behind an IMEI, or behind a mark, an IMEI and a time.
@@ -263,6 +312,9 @@ fn dated(content: &[u8]) -> Option<usize> {
 fn placed(content: &[u8], at: usize) -> bool {
     let mut c = Cursor::new(content.get(at + 7..).unwrap_or_default());
     let (lat, lng) = (c.u32(), c.u32());
+    if c.left() < 3 {
+        return false;
+    }
     lat.is_ok_and(|v| f64::from(v) <= 90.0 * DEGREE)
         && lng.is_ok_and(|v| f64::from(v) <= 180.0 * DEGREE)
 }
@@ -322,145 +374,21 @@ fn position(parts: &Parts<'_>, c: &mut Cursor<'_>, told: &mut Told) -> Result<()
         if inside.left() >= least {
             cell(draft, &mut inside, wide)?;
         }
-        return alarm::tail(draft, c);
+        return alarm::tail_of(parts.model, draft, c);
+    }
+    // The 4G editions have a cell's id of four bytes behind the same head.
+    if let Some(length) = narrow(parts.kind, c.rest()) {
+        let (mcc, mnc, area, id) = (c.u16()?, c.u8()?, c.u16()?, c.u32()?);
+        draft.cell(1, (mcc, mnc.into(), area.into(), id.into()));
+        return match length {
+            0 => behind(parts.kind, draft, c),
+            tail => higher(parts.kind, draft, &mut Cursor::new(c.take(tail)?)),
+        };
     }
     if c.left() >= if wide { 15 } else { 8 } {
         cell(draft, c, wide)?;
         return behind(parts.kind, draft, c);
     }
-    Ok(())
-}
-
-/// NT20 and XT40: mark, IMEI and two times in front; behind the cell status, power, battery.
-fn doubly_dated(kind: u8, draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
-    let length = usize::from(c.u8()?);
-    c.skip(length.saturating_sub(1))?;
-    if kind == 0x25 {
-        c.skip(1)?;
-    }
-    alarm::status(draft, c.u8()?);
-    draft.set("power_volts", f64::from(c.u16()?) / 100.0);
-    draft.set("battery_volts", f64::from(c.u8()?) / 10.0);
-    draft.set("rssi", c.u8()?);
-    c.skip(2)?;
-    draft.set("odometer_metres", c.u32()?);
-    draft.set("engine_on_seconds", u32::from(c.u16()?) * 60);
-    if kind == 0x25 && c.left() > 2 {
-        let length = usize::from(c.u8()?).saturating_sub(1);
-        c.skip(1)?;
-        draft.set("driver_id", super::cursor::hex(c.take(length.min(c.left()))?));
-    }
-    Ok(())
-}
-
-/// Type 34: a head of four bytes, then place, mileage, cell, driver, voltages, lines.
-fn metered(c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Complaint> {
-    let draft = told.report();
-    c.skip(4)?;
-    place(draft, c)?;
-    c.skip(2)?;
-    draft.set("odometer_metres", c.u32()?);
-    let (mcc, mnc, area, id) = (c.u16()?, c.u8()?, c.u16()?, c.u32()?);
-    draft.cell(1, (mcc, mnc.into(), area.into(), id.into()));
-    let driver = c.u32()?;
-    if driver > 0 {
-        draft.set("driver_id", driver.to_string());
-    }
-    draft.set("battery_volts", f64::from(c.u16()?) / 100.0);
-    draft.set("power_volts", f64::from(c.u16()?) / 100.0);
-    c.skip(2)?;
-    draft.set("input_mask", c.u16()?);
-    draft.set("output_mask", c.u16()?);
-    draft.set(("analog_volts", 1), f64::from(c.u16()?) / 100.0);
-    draft.set(("analog_volts", 2), f64::from(c.u16()?) / 100.0);
-    Ok(())
-}
-
-/// What stands behind the cell of an ordinary position.
-fn behind(kind: u8, draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
-    match (kind, c.left()) {
-        (0x22 | 0x37 | 0x33 | 0xa0, 3..) => {
-            let on = c.u8()? != 0;
-            if !draft.has("ignition") {
-                draft.set("ignition", on);
-            }
-            draft.set("event", c.u8()?);
-            draft.set("archive", c.u8()? != 0);
-            if kind == 0x37 {
-                return information::short_modules(draft, c);
-            }
-            if c.left() >= 4 {
-                draft.set("odometer_metres", c.u32()?);
-            }
-            if c.left() >= 10 {
-                c.skip(c.left() - 6)?;
-                draft.set(("temperature_celsius", 1), f64::from(c.i16()?) / 100.0);
-                draft.set("humidity_percent", f64::from(c.u16()?) / 100.0);
-            }
-        }
-        (0x31, 10..) => {
-            c.skip(c.left() - 2)?;
-            let altitude = c.i16()?;
-            if let Some(at) = &mut draft.at {
-                at.altitude = Some(f64::from(altitude));
-            }
-        }
-        (0x24, 5..) => {
-            draft.set("ignition", c.u8()? != 0);
-            draft.set("power_volts", f64::from(c.u16()?) / 100.0);
-            draft.set("battery_volts", f64::from(c.u16()?) / 100.0);
-        }
-        (0x61, 4..) => {
-            c.skip(c.left() - 4)?;
-            draft.set("driver_id", c.u32()?.to_string());
-        }
-        (0x12, 4) => draft.set("odometer_metres", c.u32()?),
-        (0x12, 5..12) => {
-            alarm::status(draft, c.u8()?);
-            draft.set("power_volts", f64::from(c.u16()?) / 100.0);
-            draft.set("rssi", c.u8()?);
-        }
-        // GK310: fuel and temperature behind the status, mileage in tens of metres.
-        (0x12, 12..) => {
-            alarm::status(draft, c.u8()?);
-            draft.set("power_volts", f64::from(c.u16()?) / 100.0);
-            draft.set("rssi", c.u8()?);
-            draft.set("oil_level", c.u16()?);
-            draft.set(("temperature_celsius", 1), c.i16()?);
-            draft.set("odometer_metres", u64::from(c.u32()?) * 10);
-        }
-        (0xa2, 10..) => {
-            c.skip(1)?;
-            alarm::status(draft, c.u8()?);
-            draft.set("power_volts", f64::from(c.u16()?) / 100.0);
-            alarm::battery(draft, c.u8()?);
-            draft.set("rssi", c.u8()?);
-            c.skip(2)?;
-            draft.set("odometer_metres", c.u32()?);
-            draft.set("engine_on_seconds", c.u32()?);
-            c.skip(8)?;
-            draft.set("input_mask", c.u16()?);
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-fn heartbeat(kind: u8, c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Complaint> {
-    let draft = told.report();
-    draft.set("message_type", kind);
-    let status = c.u8()?;
-    if kind == 0x23 && c.left() >= 5 {
-        draft.set("armed", status & 1 != 0);
-        draft.set("ignition", status & 2 != 0);
-        draft.set("charging", status & 4 != 0);
-        draft.set("battery_volts", f64::from(c.u16()?) / 100.0);
-        draft.set("rssi", c.u8()?);
-        return Ok(());
-    }
-    alarm::status(draft, status);
-    alarm::battery(draft, c.u8()?);
-    draft.set("rssi", c.u8()?);
     Ok(())
 }
 

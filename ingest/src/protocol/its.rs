@@ -171,6 +171,13 @@ fn behind(f: &[&str], from: usize, draft: &mut Draft) {
     let Some(at) = (from..f.len().saturating_sub(2)).rev().find(lines) else { return };
     draft.maybe("input_mask", i64::from_str_radix(f[at], 2).ok());
     draft.maybe("output_mask", i64::from_str_radix(f[at + 1], 2).ok());
+    // Two voltages, three axes in g, two angles.
+    let axes = f.get(at + 5..at + 10).filter(|rest| rest[..3].iter().all(|v| v.contains('.')));
+    if let Some([x, y, z, tilt_y, tilt_x]) = axes {
+        draft.set("acceleration", format!("[{x},{y},{z}]"));
+        draft.maybe("tilt_y_degrees", decimal(tilt_y));
+        draft.maybe("tilt_x_degrees", decimal(tilt_x));
+    }
     // Two voltages and a whole number, or the distance first.
     let pointed = |on: usize| f.get(at + on).filter(|t| t.contains('.')).and_then(|t| decimal(t));
     let (first, second) = (pointed(3), pointed(4));

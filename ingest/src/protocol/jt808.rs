@@ -28,7 +28,9 @@ use super::{BadFrame, When, checksum, clock};
 use crate::fix::{Measured, Report};
 use crate::time::Timestamp;
 
+mod engine;
 mod item;
+mod lock;
 
 /// Longest frame on the wire, bytes: 1,023 of body, all escaped, and its head.
 const FRAME_MAX: usize = 2 * (1023 + 24);
@@ -53,13 +55,17 @@ pub(super) const JT808: Wired = Wired {
     ],
     idle_minutes: 15,
     acknowledges: true,
-    wire: |_| Box::new(Jt808::default()),
+    wire: |options| {
+        let model = Model::named(options.model.as_deref());
+        Box::new(Jt808 { model, ..Jt808::default() })
+    },
     login,
     message,
 };
 
 #[derive(Debug, Default)]
 struct Jt808 {
+    model: Model,
     /// A frame without its escapes; kept for the next.
     plain: Vec<u8>,
     /// Parts of a message so far.
@@ -116,7 +122,7 @@ impl Wire for Jt808 {
         told.from(&device)?;
         answer(&head, &device, told);
         match head.part {
-            None => body(&head, &mut c, told),
+            None => body(&head, &mut c, told).map(|()| self.own(told)),
             Some((total, index)) => {
                 if index == 1 {
                     self.parts.clear();
@@ -134,6 +140,50 @@ impl Wire for Jt808 {
                 body(&head, &mut Cursor::new(&whole), told)
             }
         }
+    }
+}
+
+/// Models that mean something else by the alarm's bits.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+enum Model {
+    #[default]
+    Common,
+    /// AOVX AL300: bit 16 is movement.
+    Al300,
+    /// G-360P, G-508P: bits 0 and 4 are taken off, bit 1 is opened.
+    Seal,
+}
+
+impl Model {
+    fn named(name: Option<&str>) -> Self {
+        match name {
+            Some("AL300") => Self::Al300,
+            Some("G-360P" | "G-508P") => Self::Seal,
+            _ => Self::Common,
+        }
+    }
+    /// A name of the standard's table as the model means it.
+    fn alarm(self, name: &'static str) -> &'static str {
+        match (self, name) {
+            (Self::Al300, "vibration") => "movement",
+            (Self::Seal, "sos" | "gpsFault") => "removing",
+            (Self::Seal, "overspeed") => "tampering",
+            _ => name,
+        }
+    }
+}
+
+impl Jt808 {
+    /// The alarm in a model's own words.
+    fn own(&self, told: &mut Told) {
+        let Some(draft) = told.begun().filter(|_| self.model != Model::Common) else { return };
+        let Some(alarms) = draft.words("alarm") else { return };
+        let own: Vec<&str> = alarms
+            .split(',')
+            .map(|name| ALARMS.iter().find(|(_, known)| *known == name))
+            .filter_map(|known| known.map(|(_, name)| self.model.alarm(name)))
+            .collect();
+        draft.set("alarm", own.join(","));
     }
 }
 
@@ -272,8 +322,11 @@ fn body(head: &Head, c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Complain
         0x0900 => item::passed_through(c, told),
         0x1300 | 0x0107 | 0x6006 => {
             let draft = told.report();
+            // Text reports tell how they are written.
+            let coded = if head.id == 0x6006 { Some(c.u8()? != 0) } else { None };
             let bytes = c.rest();
-            let utf16 = bytes.first() == Some(&0) && bytes.len().is_multiple_of(2);
+            let utf16 =
+                bytes.len().is_multiple_of(2) && coded.unwrap_or_else(|| bytes.first() == Some(&0));
             let text = if utf16 {
                 let units = bytes.chunks_exact(2).map(|b| u16::from_be_bytes([b[0], b[1]]));
                 String::from_utf16_lossy(&units.collect::<Vec<_>>())
@@ -296,20 +349,7 @@ fn position(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
             draft.alarm(name);
         }
     }
-    draft.set("ignition", status & 1 != 0);
-    draft.set("blocked", status & 1 << 10 != 0);
-    let (lat, lng) = (f64::from(c.u32()?) / 1e6, f64::from(c.u32()?) / 1e6);
-    let (altitude, speed, heading) = (c.i16()?, c.u16()?, c.u16()?);
-    draft.time(beijing(c.array()?));
-    draft.at = Some(Measured {
-        lat: if status & 4 == 0 { lat } else { -lat } + 0.0,
-        lng: if status & 8 == 0 { lng } else { -lng } + 0.0,
-        valid: status & 2 != 0,
-        speed: Some(f64::from(speed) / 36.0),
-        heading: Some(f64::from(heading)),
-        altitude: Some(f64::from(altitude)),
-        ..Measured::default()
-    });
+    place_of(draft, status, c)?;
     // A last byte alone is no item.
     while c.left() >= 2 {
         let (id, length) = (c.u8()?, usize::from(c.u8()?));
@@ -320,8 +360,36 @@ fn position(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
     Ok(())
 }
 
+fn status(draft: &mut Draft, status: u32) {
+    draft.set("ignition", status & 1 != 0);
+    draft.set("blocked", status & 1 << 10 != 0);
+}
+
+/// Status, place, time.
+fn place(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
+    let status = c.u32()?;
+    place_of(draft, status, c)
+}
+
+fn place_of(draft: &mut Draft, bits: u32, c: &mut Cursor<'_>) -> Result<(), Complaint> {
+    status(draft, bits);
+    let (lat, lng) = (f64::from(c.u32()?) / 1e6, f64::from(c.u32()?) / 1e6);
+    let (altitude, speed, heading) = (c.i16()?, c.u16()?, c.u16()?);
+    draft.time(beijing(c.array()?));
+    draft.at = Some(Measured {
+        lat: if bits & 4 == 0 { lat } else { -lat } + 0.0,
+        lng: if bits & 8 == 0 { lng } else { -lng } + 0.0,
+        valid: bits & 2 != 0,
+        speed: Some(f64::from(speed) / 36.0),
+        heading: Some(f64::from(heading)),
+        altitude: Some(f64::from(altitude)),
+        ..Measured::default()
+    });
+    Ok(())
+}
+
 /// Alarm bits of the standard that have a name of ours.
-const ALARMS: [(u32, &str); 15] = [
+const ALARMS: [(u32, &str); 20] = [
     (0, "sos"),
     (1, "overspeed"),
     (2, "fatigueDriving"),
@@ -329,6 +397,11 @@ const ALARMS: [(u32, &str); 15] = [
     (5, "gpsAntennaCut"),
     (7, "lowPower"),
     (8, "powerCut"),
+    (9, "fault"),
+    (10, "fault"),
+    (11, "fault"),
+    (15, "lowBattery"),
+    (16, "vibration"),
     (20, "geofence"),
     (25, "fuelLeak"),
     (26, "theft"),
@@ -359,7 +432,12 @@ fn driver(c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Complaint> {
         }
         if c.left() >= 20 {
             let code = String::from_utf8_lossy(c.take(20)?);
-            draft.set("driver_id", code.trim_matches(['\0', ' ']));
+            draft.set("card_code", code.trim_matches(['\0', ' ']));
+            let length = c.u8().map_or(0, usize::from);
+            c.skip(length.min(c.left()))?;
+        }
+        if c.left() >= 4 {
+            draft.set("card_validity", hex(c.take(4)?));
         }
     }
     Ok(())
@@ -390,12 +468,17 @@ fn lock(c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Complaint> {
     draft.set("satellites", c.u8()?);
     draft.set("odometer_metres", u64::from(c.u32()?) * 1000);
     draft.set("battery_percent", c.u8()?);
+    // A cell and a number of it.
+    if c.left() >= 11 {
+        c.skip(7)?;
+        lock::padlock(draft, c)?;
+    }
     Ok(())
 }
 
 /// What follows a name in text of the maker's own: `NAME|a|b|c`.
 fn piped(text: &str) -> Option<Fields<'_>> {
-    text.strip_prefix("GTSL").map(|rest| Fields::new(rest, '|'))
+    text.split_once("GTSL").map(|(_, rest)| Fields::new(rest, '|'))
 }
 
 fn login(speaker: &mut Speaker) -> Sent {

@@ -121,7 +121,7 @@ fn behind_columns(rest: &str, draft: &mut Draft) {
     let mut f = Fields::new(rest, ',');
     f.skip(5);
     draft.maybe("battery_percent", f.decimal());
-    f.skip(1);
+    draft.set("flags", f.text());
     draft.maybe("input_mask", i64::from_str_radix(f.text(), 2).ok());
     let outputs = f.text();
     if outputs.len() < 4 {
@@ -157,7 +157,18 @@ fn own(line: &str, told: &mut Told) -> Result<(), Complaint> {
     let (heading, altitude) = (f.decimal(), f.decimal());
     draft.at = Some(Measured { lng, lat, valid, speed, heading, altitude, accuracy: None });
     draft.maybe("odometer_metres", f.decimal().map(|v| v * 1000.0));
-    f.skip(10);
+    f.skip(5);
+    // A watch counts where others have lines.
+    let beats = f.clone().text();
+    if !beats.is_empty() && beats.len() < 4 {
+        draft.maybe("heart_rate", f.whole());
+        draft.maybe("steps", f.whole());
+        draft.maybe("activity_seconds", f.whole());
+        draft.maybe("light_sleep", f.whole());
+        draft.maybe("deep_sleep", f.whole());
+    } else {
+        f.skip(5);
+    }
     for nth in 1..=2 {
         let value = f.text();
         let celsius = decimal(value).filter(|_| value.contains('.'));

@@ -90,9 +90,22 @@ impl Wire for Meiligao {
                 }
                 place(text(c.rest())?, draft)
             }
+            0x6688 => kept(&mut c, told),
             _ => Ok(()),
         }
     }
+}
+
+/// Places that were kept: how many, then each with the code of its alarm, a backslash between.
+fn kept(c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Complaint> {
+    let count = usize::from(c.u8()?);
+    for one in c.rest().split(|b| *b == b'\\').take(count) {
+        let Some((code, words)) = one.split_first() else { continue };
+        let draft = told.report();
+        draft.maybe("alarm", alarm(*code));
+        place(text(words)?, draft)?;
+    }
+    Ok(())
 }
 
 /// The code of an alarm.

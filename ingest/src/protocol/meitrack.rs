@@ -176,7 +176,22 @@ fn sentence(fields: &mut Fields<'_>, told: &mut Told) -> Result<(), Complaint> {
         let raw = hexadecimal(part(one, 2, 6)).map(|v| f64::from(v as i16) / 100.0);
         draft.maybe(("temperature_celsius", number), raw);
     }
+    if let Some(meter) = fields.rest().split(',').find(|t| t.split('|').count() == 7) {
+        taximeter(meter, draft);
+    }
     Ok(())
+}
+
+/// State, start, end, distance, fare, trip, waiting.
+fn taximeter(text: &str, draft: &mut Draft) {
+    let mut fields = Fields::new(text, '|');
+    fields.skip(1);
+    draft.set("taximeter_start", fields.text());
+    draft.set("taximeter_end", fields.text());
+    draft.maybe("taximeter_distance", fields.whole());
+    draft.maybe("taximeter_fare", fields.whole());
+    draft.set("taximeter_trip", fields.text());
+    draft.set("taximeter_wait", fields.text());
 }
 
 /// Three lines, battery, power: hex hundredths; or battery and power first, with points.
@@ -283,11 +298,11 @@ fn record(c: &mut Cursor<'_>, draft: &mut Draft) -> Result<(), Complaint> {
 fn tag(c: &mut Cursor<'_>, draft: &mut Draft) -> Result<(), Complaint> {
     c.skip(1)?;
     let length = usize::from(c.u8()?);
-    draft.set(("tag_name", 1), String::from_utf8_lossy(c.take(length)?).into_owned());
-    draft.set(("tag_mac", 1), hex(c.take(6)?));
-    draft.set(("tag_battery_percent", 1), c.u8()?);
-    draft.set(("tag_temperature_celsius", 1), f64::from(c.i16_le()?) / 256.0);
-    draft.set(("tag_humidity_percent", 1), f64::from(c.u16_le()?) / 256.0);
+    draft.set(("tag_name", 0), String::from_utf8_lossy(c.take(length)?).into_owned());
+    draft.set(("tag_mac", 0), hex(c.take(6)?));
+    draft.set(("tag_battery_percent", 0), c.u8()?);
+    draft.set(("tag_temperature_celsius", 0), f64::from(c.i16_le()?) / 256.0);
+    draft.set(("tag_humidity_percent", 0), f64::from(c.u16_le()?) / 256.0);
     Ok(())
 }
 

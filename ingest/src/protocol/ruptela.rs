@@ -45,11 +45,15 @@ pub(super) const RUPTELA: Wired = Wired {
 struct Ruptela;
 
 impl Wire for Ruptela {
-    fn cut(&self, bytes: &[u8], _whole: bool) -> Cut {
+    fn cut(&self, bytes: &[u8], whole: bool) -> Cut {
         let [high, low, ..] = bytes else { return Cut::Need };
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         if length < LEAST - 2 {
             return Cut::no_frame(bytes, "a length");
+        }
+        // A message whose length is wrong, which its checksum tells.
+        if whole && bytes.len() > length + 4 && holds(bytes) && !holds(&bytes[..length + 4]) {
+            return Cut::of_length(bytes.len(), bytes, FRAME_MAX);
         }
         Cut::of_length(length + 4, bytes, FRAME_MAX)
     }
@@ -87,6 +91,13 @@ impl Wire for Ruptela {
         }
         Ok(())
     }
+}
+
+/// Whether the checksum at the end is that of what stands behind the length.
+fn holds(bytes: &[u8]) -> bool {
+    let covered = bytes.get(2..bytes.len() - 2).map(|covered| checksum::KERMIT.of(covered));
+    covered.map(u16::to_be_bytes).as_ref().map(<[u8; 2]>::as_slice)
+        == bytes.last_chunk::<2>().map(<[u8; 2]>::as_slice)
 }
 
 /// Command and 1: taken.
@@ -146,8 +157,10 @@ fn element(id: u16, bytes: &[u8], draft: &mut Draft) {
         34 => draft.set("driver_id", hex(bytes)),
         65 => draft.set("odometer_metres", raw),
         74 => draft.set(("temperature_celsius", 1), f64::from(raw as i16) / 10.0),
+        94 => draft.set("rpm", value * 0.25),
         95 => draft.set("obd_speed_mps", value / 3.6),
         98 => draft.set("fuel_percent", value * 100.0 / 255.0),
+        100 => draft.set("fuel_litres_per_hour", value * 0.05),
         115 => draft.set("coolant_celsius", raw as i16),
         150 => draft.set("operator", raw),
         170 => draft.set("charging", raw != 0),
@@ -155,6 +168,7 @@ fn element(id: u16, bytes: &[u8], draft: &mut Draft) {
         203 => draft.set("engine_on_seconds", raw as i64 * 180),
         207 => draft.set("fuel_percent", value * 0.4),
         208 => draft.set("fuel_used_litres", value * 0.5),
+        922 => draft.set("obd_odometer_metres", raw.saturating_mul(1000)),
         409 => draft.set("ignition", raw != 0),
         _ => draft.set(Key::Io(id.into()), raw),
     }

@@ -8,14 +8,15 @@
 //! <type>;<id>;<mask>;<model>;<version>;<live>;<date>;<time>;<cell>;<mcc>;<mnc>;<area>;<signal>
 //!   ;<lat>;<lng>;<km/h>;<course>;<satellites>;<fix>;<inputs>;<outputs>;..     ST4300 family
 //! io      ignition, inputs 1 to 3, outputs 1 and 2, one digit each
+//! 02 | length u16 | kind | id 9 digits | .. | places in binary, see `suntech/peripheral.rs` | 03
 //! 8x | length u16 | id 5 BCD | mask u24 | a value for each bit, as the text's order
 //! ```
 //! Nothing is answered. Source: Suntech "ST300, ST600, ST910 and universal protocol" manuals.
-//! Ignored: cells, the assignable header of STT, what peripherals say in UEX but for card readers.
+//! Ignored: cells. What peripherals say is in `suntech/peripheral.rs`.
 
 use super::clock;
 use super::cursor::{Cursor, hex};
-use super::fields::{decimal, text};
+use super::fields::decimal;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use crate::fix::{Measured, Report};
@@ -24,6 +25,8 @@ use crate::fix::{Measured, Report};
 const LINE_MAX: usize = 2 * 1024;
 /// Most fields looked at.
 const FIELDS_MAX: usize = 160;
+
+mod peripheral;
 
 /// Suntech.
 pub(super) const SUNTECH: Wired = Wired {
@@ -44,25 +47,39 @@ struct Suntech;
 impl Wire for Suntech {
     fn cut(&self, bytes: &[u8], whole: bool) -> Cut {
         match bytes {
+            [0x02, high, low, ..] => {
+                let length = usize::from(u16::from_be_bytes([*high, *low])) + 4;
+                Cut::of_length(length, bytes, LINE_MAX)
+            }
             [0x80..=0x8f | 0x01..=0x04, high, low, ..] => {
                 let length = usize::from(u16::from_be_bytes([*high, *low])) + 3;
                 Cut::of_length(length, bytes, LINE_MAX)
             }
             [0x80..=0x8f | 0x01..=0x04, ..] => Cut::Need,
-            // Text of peripherals holds line feeds.
-            [b'\n', ..] => Cut::Skip(1),
-            _ => Cut::line(bytes, b"\r", whole, LINE_MAX),
+            [b'\r' | b'\n', ..] => Cut::Skip(1),
+            _ => match peripheral::end(bytes) {
+                Some(end) if end <= LINE_MAX && (bytes.len() >= end || !whole) => {
+                    let rest = bytes.get(end..).unwrap_or_default();
+                    let seen = &rest[..rest.len().min(LINE_MAX)];
+                    match seen.iter().position(|b| *b == b'\r') {
+                        Some(at) => Cut::Frame { from: 0, to: end + at, next: end + at + 1 },
+                        None => Cut::unended(bytes.len(), whole, 2 * LINE_MAX),
+                    }
+                }
+                _ => Cut::line(bytes, b"\r", whole, LINE_MAX),
+            },
         }
     }
 
     fn read(&mut self, frame: &[u8], told: &mut Told) -> Result<(), Complaint> {
         match frame.first() {
             Some(0x80..=0x8f) => universal_binary(frame, told),
+            Some(0x02) => peripheral::packed(frame, told),
             Some(0x01..=0x04) => Ok(()),
             _ => {
                 // What a card reader says may be bytes.
                 let lossy = String::from_utf8_lossy(frame);
-                sentence(text(lossy.as_bytes())?.trim(), told)
+                sentence(lossy.trim(), told)
             }
         }
     }
@@ -106,14 +123,20 @@ fn sentence(line: &str, told: &mut Told) -> Result<(), Complaint> {
     let Some(place) = place else { return Err(Complaint::bad("message", line.as_bytes())) };
     let draft = told.report();
     position(f, date, place, draft);
-    if family != "ST9" && head != "ST910" {
+    if head != "ST910" {
         draft.set("message_type", word);
     }
     match (family, word) {
-        ("", "BLE") => draft.set("firmware", f[date - 1]),
-        ("", _) => universal(word, f, date, place, draft),
-        ("ST9", _) => {
+        ("", "BLE") => {
             draft.set("firmware", f[date - 1]);
+            peripheral::tags(f.get(place + 2..).unwrap_or_default(), draft);
+        }
+        ("", _) => universal(word, f, date, place, draft),
+        ("ST", "910") => {
+            draft.set("firmware", f[date - 1]);
+            if f[1] == "Location" {
+                draft.maybe("odometer_metres", whole(f, place + 5));
+            }
             if matches!(f[1], "Alert" | "Emergency") {
                 draft.alarm("general");
             }
@@ -177,9 +200,13 @@ fn vehicle(word: &str, f: &[&str], date: usize, place: usize, draft: &mut Draft)
         }
         "ALT" => draft.maybe("alarm", code.and_then(alert)),
         "EMG" => draft.maybe("alarm", code.and_then(emergency)),
-        "EVT" => draft.maybe("event", code),
+        "EVT" => {
+            draft.maybe("event", code);
+            draft.maybe("record_number", whole(f, place + 11));
+            meters = place + 12;
+        }
         "UEX" => {
-            peripheral(f.get(place + 10).copied().unwrap_or(""), draft);
+            peripheral::said(f.get(place + 10..).unwrap_or_default(), draft);
             return;
         }
         _ => return,
@@ -191,6 +218,7 @@ fn vehicle(word: &str, f: &[&str], date: usize, place: usize, draft: &mut Draft)
     if f.get(meters + 2) == Some(&"0") {
         draft.set("archive", true);
     }
+    peripheral::lines(f.get(meters + 3..).unwrap_or_default(), draft);
 }
 
 /// The universal form: behind version and fix.
@@ -211,12 +239,17 @@ fn universal(word: &str, f: &[&str], date: usize, place: usize, draft: &mut Draf
             draft.maybe("mode", code);
             draft.maybe("reason", whole(f, place + 9));
             draft.maybe("record_number", whole(f, place + 10));
+            peripheral::assigned(f.get(place + 11..).unwrap_or_default(), draft);
         }
         "ALT" => {
             draft.maybe("alarm", code.and_then(alert));
             draft.maybe("alarm_modifier", whole(f, place + 9));
+            peripheral::assigned(f.get(place + 10..).unwrap_or_default(), draft);
         }
-        "UEX" => peripheral(f.get(place + 9).copied().unwrap_or(""), draft),
+        "UEX" => {
+            peripheral::said(f.get(place + 9..).unwrap_or_default(), draft);
+            peripheral::assigned(f.get(place + 11..).unwrap_or_default(), draft);
+        }
         _ => {}
     }
 }
@@ -229,13 +262,6 @@ fn goods(f: &[&str], date: usize, place: usize, draft: &mut Draft) {
     draft.maybe("record_number", whole(f, battery + 2));
     draft.maybe("status", whole(f, battery + 3));
     draft.maybe("satellites", whole(f, place + 4));
-}
-
-/// What a card reader says: `GTSL|..|..|..|<card>|..`.
-fn peripheral(said: &str, draft: &mut Draft) {
-    if said.starts_with("GTSL") {
-        draft.maybe("driver_id", said.split('|').nth(4));
-    }
 }
 
 /// Codes of ALT.
@@ -306,6 +332,7 @@ fn universal_binary(frame: &[u8], told: &mut Told) -> Result<(), Complaint> {
                 draft.set("ignition", inputs & 1 != 0);
                 draft.set("input_mask", inputs);
             }
+            18 => draft.set("output_mask", c.u8()?),
             _ => {}
         }
     }

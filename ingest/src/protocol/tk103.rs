@@ -4,14 +4,17 @@
 //! (<id 12><command 4><content>)              <- (<id>AP05) to BP05, (<id>AP01HSO) to BP00
 //!   BP05 IMEI and place    BR00 place    BO01 alarm digit and place    BZ00 cells
 //!   place: yymmdd<A|V>ddmm.mmmm<N|S>dddmm.mmmm<E|W><km/h 5>hhmmss<course 6><state 8>L<metres hex>
-//!   state: 0 main power, 1 acc, 5-7 fuel sensor (hex)
+//!   state: 0 main power, 1 acc, 2 bits of input 2, panic button, output 2, cut off, 3 bits of
+//!   four lines, 5-7 fuel sensor (hex)
 //! (<id>,<command>,ddmmyy,<A|V>,ddmm.mmmmN,dddmm.mmmmE,<km/h>,hhmmss,<course>,..)
 //!   ZC20,ddmmyy,hhmmss,<grade>,<battery 0.01 V>,<power 0.1 V>,..     ZC03,..,$<text>$
 //! ```
 //! Source: "TK103 GPRS communication protocol" v1.4 (first dialect), Xexun "TK102-2/TK103-2
-//! protocol" (second). A `$` opens text in which parentheses are letters. Ignored: cells in lists, battery
-//! packs (BS50), routes (BQ86), the digits of the state that the document leaves open.
+//! protocol" (second). A `$` opens text in which parentheses are letters. Ignored: cells in lists, routes
+//! (BQ86). The document leaves the state's digits from 2 on open; how they are read here is how
+//! other servers read them.
 
+use super::cursor::Cursor;
 use super::fields::{Fields, decimal, hexadecimal, part, text};
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
@@ -20,6 +23,10 @@ use crate::fix::{Measured, Report};
 
 /// Longest message, bytes.
 const LINE_MAX: usize = 1024;
+/// Letters of a state.
+const STATE: usize = 8;
+/// Places for cells of a battery.
+const CELLS: u16 = 24;
 /// Letters of an id in the first dialect.
 const ID: usize = 12;
 
@@ -92,7 +99,10 @@ fn packed(command: &str, content: &str, told: &mut Told) -> Result<(), Complaint
         "BP05" => told.reply(format!("({id}AP05)"), When::Immediate),
         _ => {}
     }
-    let at = if command == "BS50" { None } else { place_at(content) };
+    if command == "BS50" {
+        return pack(content, told);
+    }
+    let at = place_at(content);
     let Some(at) = at else {
         if matches!(command, "BZ00" | "BP05") {
             cells(content, told.report());
@@ -104,7 +114,49 @@ fn packed(command: &str, content: &str, told: &mut Told) -> Result<(), Complaint
         draft.maybe("alarm", content.chars().next().and_then(alarm));
     }
     let day_first = content.starts_with(",G,");
-    packed_place(part(content, at, content.len()), day_first, draft)
+    packed_place(part(content, at, content.len()), day_first, draft)?;
+    // A clock that was never set.
+    let received_at = told.received_at;
+    if told.last().is_timeless() {
+        told.last().time(Some(received_at));
+    }
+    Ok(())
+}
+
+/// BS50, a battery's cells and sensors in hex digits. No document of it is known; this is what its
+/// messages show.
+fn pack(content: &str, told: &mut Told) -> Result<(), Complaint> {
+    let bytes: Vec<u8> = (0..content.len() / 2)
+        .map_while(|at| hexadecimal(part(content, 2 * at, 2 * at + 2)))
+        .map(|v| v as u8)
+        .collect();
+    let mut c = Cursor::new(&bytes);
+    let draft = told.report();
+    c.skip(3)?;
+    let count = u16::from(c.u8()?).min(CELLS);
+    for nth in 1..=CELLS {
+        let volts = f64::from(c.u16_le()?) / 1000.0;
+        if nth <= count {
+            draft.set(("battery_volts", nth), volts);
+        }
+    }
+    c.skip(1)?;
+    draft.set("battery_amperes", f64::from(c.i16_le()?) / 100.0);
+    draft.set("battery_volts", f64::from(c.u16_le()?) / 100.0);
+    draft.set("battery_percent", c.u8()?);
+    c.skip(5)?;
+    draft.set("battery_cycles", c.u16_le()?);
+    c.skip(7)?;
+    let sensors = u16::from(c.u8()?).min(CELLS);
+    draft.set("power_celsius", i64::from(c.u8()?) - 40);
+    draft.set("equilibrium_celsius", i64::from(c.u8()?) - 40);
+    for nth in 1..=sensors {
+        draft.set(("battery_celsius", nth), i64::from(c.u8()?) - 40);
+    }
+    c.skip(5)?;
+    draft.set("capacity_ampere_hours", f64::from(c.u16_le()?) / 100.0);
+    draft.set("discharge_capacity", c.u32_le()?);
+    Ok(())
 }
 
 /// `{country,network,area,id}`, at most ten.
@@ -152,9 +204,14 @@ fn packed_place(text: &str, day_first: bool, draft: &mut Draft) -> Result<(), Co
     let rest = part(rest, 1, rest.len());
     let (speed, time) = (decimal(part(rest, 0, 5).trim()), part(rest, 5, 11));
     let tail = part(rest, 11, rest.len());
-    let (course, tail) = match tail.split_once(',') {
-        Some((course, _)) if day_first => (course, ""),
-        _ => (part(tail, 0, 6), part(tail, 6, tail.len())),
+    let (course, state, metres) = match (tail.split_once(','), tail.split_once('L')) {
+        (Some((course, _)), _) if day_first => (course, "", ""),
+        // The course takes what the state leaves.
+        (_, Some((before, metres))) => {
+            let at = before.len().saturating_sub(STATE);
+            (part(before, 0, at), part(before, at, before.len()), metres)
+        }
+        _ => (part(tail, 0, 6), part(tail, 6, tail.len()), ""),
     };
     draft.at = Some(Measured {
         lat: latitude,
@@ -166,11 +223,20 @@ fn packed_place(text: &str, day_first: bool, draft: &mut Draft) -> Result<(), Co
     });
     let moment = if day_first { clock::ddmmyy_hhmmss } else { clock::yymmdd_hhmmss };
     draft.time(moment(date, time));
-    let (state, metres) = tail.split_once('L').unwrap_or((tail, ""));
-    if state.len() >= 8 {
+    if state.len() >= STATE {
         draft.set("charging", part(state, 0, 1) == "0");
         draft.set("ignition", part(state, 1, 2) == "1");
-        draft.maybe(("analog_raw", 1), hexadecimal(part(state, 5, 8)));
+        let digit = |at: usize| hexadecimal(part(state, at, at + 1)).unwrap_or(0);
+        draft.set(("input", 2), digit(2) & 1 != 0);
+        draft.set("panic", digit(2) & 2 != 0);
+        draft.set(("output", 2), digit(2) & 4 != 0);
+        if digit(2) & 8 != 0 {
+            draft.set("blocked", true);
+        }
+        for bit in (0..4).filter(|bit| digit(3) >> bit & 1 != 0) {
+            draft.set(("high_line", 3 - bit), true);
+        }
+        draft.maybe("fuel_count", hexadecimal(part(state, 5, 8)));
     }
     draft.maybe("odometer_metres", hexadecimal(part(metres, 0, 8)));
     Ok(())

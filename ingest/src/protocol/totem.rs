@@ -6,13 +6,14 @@
 //!            | satellites 2 | signal 2 | course 3 | km/h 3 | HDOP 4 | km 7 | ddmm.mmmmN
 //!            | dddmm.mmmmE
 //!   E2       yymmddhhmmss,<lng>,<lat>,<driver>|
-//!   E5       yymmddhhmmss,<lng>,<lat>,$Cloud,km,l,..,mV,rpm,km/h,..,coolant,intake,load,throttle
-//! $$<length 2 hex><id 15>|<kind>$GPRMC,..*hh|PDOP|HDOP|VDOP|io 12|yyyymmddhhmmss|battery, power
-//!   |lines|cell|temperature|km|serial|..                                   <- ACK OK
+//!   E5       yymmddhhmmss,<lng>,<lat>,$Cloud,km,l,..,mV,rpm,km/h,..,..,coolant,intake,load,throttle
+//! $$<length 2 hex><id 15>|<kind>$GPRMC,..*hh|PDOP|HDOP|VDOP|io 12|yyyymmddhhmmss|charging 1, battery 3, power 4
+//!   |analogue 4 + 4|cell|temperature|km|serial|..                                   <- ACK OK
 //! status  bit 31 SOS, 30 acc, 28 charging, 27 left a fence, 25 antenna, 23 to 21 outputs,
 //!         19 overspeed
 //! ```
-//! Source: Totemtech "AT09 protocol" (columns) and "AT05 protocol" (bars). Ignored: cells.
+//! Source: Totemtech "AT09 protocol" (columns) and "AT05 protocol" and AVL02
+//! manual (bars). Ignored: cells.
 
 use super::fields::{Fields, decimal, hexadecimal, part, text};
 use super::sender::{Plain, Sent, Speaker, flag};
@@ -107,7 +108,7 @@ fn separated(body: &str, told: &mut Told) -> Result<(), Complaint> {
     draft.maybe("power_volts", fields.decimal().map(|v| v / 1000.0));
     draft.maybe("rpm", fields.whole());
     draft.maybe("obd_speed_mps", fields.decimal().map(|v| v / 3.6));
-    fields.skip(1);
+    fields.skip(2);
     draft.maybe("coolant_celsius", fields.whole().map(|v| v - 40));
     draft.maybe("intake_celsius", fields.whole().map(|v| v - 40));
     draft.maybe("engine_load_percent", fields.whole());
@@ -163,14 +164,15 @@ fn measures(text: &str, draft: &mut Draft) {
     let number = |from: usize, to: usize| decimal(part(text, from, to));
     if text.len() == 15 {
         draft.maybe("battery_volts", number(0, 3).map(|v| v / 100.0));
-        draft.maybe(("analog_raw", 1), number(3, 7));
+        draft.maybe(("analog_raw", 1), number(3, 7).map(|v| v as i64));
         return;
     }
     draft.maybe("battery_volts", number(0, 2).map(|v| v / 10.0));
     draft.maybe("power_volts", number(2, 4));
     let lines = if text.len() >= 36 { 4 } else { 1 };
     for nth in 0..lines {
-        draft.maybe(("analog_raw", nth as u16 + 1), number(4 + nth * 4, 8 + nth * 4));
+        let raw = number(4 + nth * 4, 8 + nth * 4).map(|v| v as i64);
+        draft.maybe(("analog_raw", nth as u16 + 1), raw);
     }
     if text.len() >= 24 {
         for nth in 0..2 {
@@ -215,20 +217,46 @@ fn barred(body: &str, told: &mut Told) {
         draft.maybe("pdop", fields.decimal());
         draft.maybe("hdop", fields.decimal());
         draft.maybe("vdop", fields.decimal());
-        draft.maybe("status", i64::from_str_radix(fields.text(), 2).ok());
+        lines(fields.text(), draft);
         fields.skip(1);
     } else {
         draft.maybe("hdop", fields.decimal());
-        draft.maybe("status", i64::from_str_radix(fields.text(), 2).ok());
+        lines(fields.text(), draft);
     }
     let voltages = fields.text();
-    if voltages.len() == 8 {
-        let number = |from: usize, to: usize| decimal(part(voltages, from, to));
-        draft.maybe("battery_volts", number(1, 4).map(|v| v / 100.0));
-        draft.maybe("power_volts", number(4, 8).map(|v| v / 100.0));
+    let number = |from: usize, to: usize| decimal(part(voltages, from, to));
+    let (battery, power) = match voltages.len() {
+        8 => (number(1, 4).map(|v| v / 100.0), number(4, 8).map(|v| v / 100.0)),
+        5 => (number(1, 3).map(|v| v / 10.0), number(3, 5)),
+        _ => (None, None),
+    };
+    draft.maybe("battery_volts", battery);
+    draft.maybe("power_volts", power);
+    if battery.is_some() {
+        draft.set("charging", voltages.starts_with('1'));
     }
-    fields.skip(3);
+    let analogue = fields.text();
+    for nth in 0..analogue.len() / 4 {
+        let volts = decimal(part(analogue, 4 * nth, 4 * nth + 4)).map(|v| v / 100.0);
+        draft.maybe(("analog_volts", nth as u16 + 1), volts);
+    }
+    fields.skip(1);
+    let celsius = decimal(fields.text()).map(|v| v / 10.0);
+    draft.maybe(("temperature_celsius", 1), celsius);
     draft.maybe("odometer_metres", fields.decimal().map(|v| v * 1000.0));
+}
+
+/// Twelve digits: three buttons, one free, inputs 1 to 4, outputs 1 and 2, two free.
+fn lines(digits: &str, draft: &mut Draft) {
+    draft.maybe("status", i64::from_str_radix(digits, 2).ok());
+    let set = |at: usize| part(digits, at, at + 1) == "1";
+    if digits.len() == 12 {
+        for nth in 1..=4 {
+            draft.set(("input", nth), set(usize::from(nth) + 3));
+        }
+        draft.set(("output", 1), set(8));
+        draft.set(("output", 2), set(9));
+    }
 }
 
 /// Latitude, side, longitude, side, knots, course.

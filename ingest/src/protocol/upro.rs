@@ -8,11 +8,14 @@
 //! C  distance, eight letters of four bits from `0`, in units of 2 knots for a second
 //! F  0.1 knot   G  altitude 0.1 m   N  signal   O  satellites   R  signal 2, satellites 2
 //! T  percent    M  percent 0.1      V  power 0.1 V   Y  power mV   J  temperature 0.1 degree
-//! d  analogue 0.01 V   X  (k<card>)
+//! d  analogue 0.01 V   X  (k<card>) (J<time zone>)   K  more status   b  card's number behind
+//!    its length   l  lock   Q, S  (MG) what the car says
+//! GY, four bytes, all of a driver's magnetic card
 //! ```
 //! Source: Upro "U-GPS protocol" V1.2. M and T of makers VK and MG are percent and serial number;
-//! of the others humidity and percent. Ignored: cells, Wi-Fi, pictures, OBD pass-through.
+//! of the others humidity and percent. Ignored: cells, Wi-Fi, pictures.
 
+use super::cursor::hex;
 use super::fields::{Fields, decimal, hexadecimal, part};
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
@@ -60,6 +63,11 @@ impl Wire for Upro {
         let (maker, asks) = (part(head, 0, 4), part(head, 4, 5) == "1");
         told.from(part(head, 5, head.len()))?;
         let mut parts = Fields::new(body, '&');
+        // A magnetic card, all of what it says.
+        if let Some(card) = body.strip_prefix("GY") {
+            told.report().set("driver_id", card.chars().skip(4).collect::<String>());
+            return Ok(());
+        }
         let kind = parts.text();
         if asks {
             let word = part(kind, 0, 2);
@@ -69,6 +77,13 @@ impl Wire for Upro {
             return Ok(());
         }
         let draft = told.report();
+        for raw in frame.split(|b| *b == b'&').skip(1) {
+            if let [letter @ (b'Q' | b'S'), said @ ..] = raw.strip_suffix(b"#").unwrap_or(raw)
+                && maker.starts_with("MG")
+            {
+                draft.set(if *letter == b'Q' { "obd_values" } else { "obd_trip" }, hex(said));
+            }
+        }
         while let Some(one) = parts.next() {
             let value = part(one, 1, one.len());
             parameter(one.as_bytes().first().copied().unwrap_or(0), value, maker, draft);
@@ -97,6 +112,9 @@ fn parameter(letter: u8, value: &str, maker: &str, draft: &mut Draft) {
             }
         }
         b'J' => draft.maybe(("temperature_celsius", 0), scaled(10.0)),
+        b'K' if !watch => draft.set("status_extended", value),
+        b'b' => draft.set("serial", part(value, 3, value.len())),
+        b'l' => draft.maybe("lock_state", whole(0, 1)),
         b'M' if watch => draft.maybe("battery_percent", scaled(10.0)),
         b'M' => draft.maybe("humidity_percent", number()),
         b'N' => draft.maybe("rssi", whole(0, 2)),
@@ -110,8 +128,10 @@ fn parameter(letter: u8, value: &str, maker: &str, draft: &mut Draft) {
         b'Y' if watch => draft.maybe("power_volts", scaled(1000.0)),
         b'd' => draft.maybe(("analog_volts", 1), scaled(100.0)),
         b'X' => {
-            if let Some(card) = value.split("(k").nth(1) {
-                draft.maybe("iccid", card.split(')').next());
+            for (mark, key) in [("(k", "iccid"), ("(J", "timezone")] {
+                if let Some((_, after)) = value.split_once(mark) {
+                    draft.maybe(key, after.split(')').next());
+                }
             }
         }
         _ => {}

@@ -233,6 +233,13 @@ impl Draft {
     pub(super) fn is_timeless(&self) -> bool {
         self.report.time.is_none()
     }
+    /// An attribute that is text.
+    pub(super) fn words(&self, key: impl Into<Key>) -> Option<String> {
+        match self.report.attributes.get(&key.into()) {
+            Some(Value::Text(text)) => Some(text.clone()),
+            _ => None,
+        }
+    }
     pub(super) fn has(&self, key: impl Into<Key>) -> bool {
         self.report.attributes.get(&key.into()).is_some()
     }

@@ -62,6 +62,7 @@ pub(super) fn ahead(word: &str, fields: &[&str], place: Option<usize>, draft: &m
             draft.maybe("accessory_volts", decimal(field(fields, 7)).map(|v| v / 1000.0));
         }
         "INF" => information(fields, draft),
+        "DTT" => draft.maybe("fuel_count", gauge(field(fields, fields.len().saturating_sub(3)))),
         "CAN" => can(fields, draft),
         "OBD" => diagnosis(fields, draft),
         "LBS" => draft.maybe("battery_percent", whole(field(fields, 5))),
@@ -71,6 +72,13 @@ pub(super) fn ahead(word: &str, fields: &[&str], place: Option<usize>, draft: &m
             if let [nth @ b'1'..=b'8', state @ (b'0' | b'1')] = before(2).as_bytes() {
                 draft.set(("input", u16::from(nth - b'0')), *state == b'1');
             }
+        }
+        // GL30 and relatives: moving, charging, number of places.
+        "FRI" if field(fields, 0).starts_with("42") => {
+            draft.set("motion", before(3) == "1");
+            draft.set("charging", before(2) == "1");
+            let signal = place.map_or("", |at| field(fields, at + 6));
+            draft.maybe("rssi", whole(signal));
         }
         "FRI" | "ERI" => {
             if field(fields, 2).len() == 17 {
@@ -87,8 +95,12 @@ pub(super) fn ahead(word: &str, fields: &[&str], place: Option<usize>, draft: &m
 pub(super) fn behind(word: &str, fields: &[&str], place: Option<usize>, draft: &mut Draft) {
     let Some(place) = place else {
         if matches!(word, "FRI" | "WIF") {
-            let at = fields.len().saturating_sub(3);
-            draft.maybe("battery_percent", whole(field(fields, at)).filter(|v| *v <= 100));
+            let last = fields.len().saturating_sub(3);
+            // Where flags and a temperature follow it, it is the last number that is no flag.
+            let flags = || (last.saturating_sub(5)..last).rev();
+            let level = percent(field(fields, last))
+                .or_else(|| flags().find_map(|at| percent(field(fields, at)).filter(|v| *v > 1)));
+            draft.maybe("battery_percent", level);
         }
         return;
     };
@@ -188,7 +200,7 @@ fn sensors(fields: &[&str], state: usize, end: usize, draft: &mut Draft) {
     if mask & 1 != 0 {
         // Fuel: count, then number, type and value of each.
         let value = field(fields, at + 2);
-        draft.maybe(("analog_raw", 1), hexadecimal(value).filter(|_| at + 2 < end));
+        draft.maybe("fuel_count", hexadecimal(value).filter(|_| at + 2 < end));
         at += 3;
     }
     if mask & 2 != 0 {
@@ -211,6 +223,8 @@ fn accessories(fields: &[&str], from: usize, end: usize, draft: &mut Draft) {
     let count = whole(field(fields, from)).unwrap_or(0).clamp(0, 8) as u16;
     let mut at = from + 1;
     for nth in 1..=count {
+        // Some have a field more in front of the mask.
+        at += usize::from(field(fields, at + 4).is_empty());
         let mask = hexadecimal(field(fields, at + 4)).unwrap_or(0);
         at += 5;
         for bit in (0..16).filter(|bit| mask >> bit & 1 != 0) {
@@ -249,6 +263,16 @@ fn information(fields: &[&str], draft: &mut Draft) {
     }
     draft.set("iccid", field(fields, at));
     draft.maybe("rssi", whole(field(fields, at + 1)));
+    // Behind the time of the last place: what a line is used for, three lines in mV, inputs, outputs.
+    let time = (at + 3..fields.len()).find(|i| field(fields, *i).len() == 14);
+    if let Some(time) = time
+        && [time + 5, time + 6].iter().all(|at| field(fields, *at).len() == 2)
+    {
+        for nth in 1..=3 {
+            let volts = decimal(field(fields, time + 1 + nth)).map(|v| v / 1000.0);
+            draft.maybe(("analog_volts", nth as u16), volts);
+        }
+    }
     let battery = (at + 3..fields.len().min(at + 9)).find(|i| {
         let text = field(fields, *i);
         text.len() == 4 && decimal(text).is_some_and(|v| v < 10.0) && text.contains('.')
@@ -267,6 +291,16 @@ fn information(fields: &[&str], draft: &mut Draft) {
             draft.maybe("odometer_metres", decimal(text).map(|v| v * 1000.0));
         }
     }
+}
+
+/// The level that a fuel gauge sends in hex digits: `..COMB,<state>,<level>,..`.
+fn gauge(digits: &str) -> Option<f64> {
+    let pairs = digits.as_bytes().chunks_exact(2);
+    let text: Option<String> =
+        pairs.map(|p| hexadecimal(std::str::from_utf8(p).ok()?).map(|b| b as u8 as char)).collect();
+    let text = text?;
+    let (_, values) = text.split_once("COMB,")?;
+    decimal(values.split(',').nth(1)?)
 }
 
 /// CAN: state, mask, then a value for each bit of the mask.
@@ -295,8 +329,11 @@ fn more_can(bit: u32, text: &str, draft: &mut Draft) {
     match bit {
         0 => draft.maybe("adblue_percent", number("P")),
         1 => draft.maybe(("axle_weight_kilograms", 1), whole(text)),
-        15 if !text.is_empty() => draft.set("driver_id", text),
-        17 if !text.is_empty() => draft.set("driver_name", text),
+        15 if !text.is_empty() => {
+            draft.set("driver_id", text);
+            draft.set(("driver_card", 1), text);
+        }
+        17 if !text.is_empty() => draft.set(("driver_name", 1), text),
         19 if !text.is_empty() => draft.set("registration", text),
         _ => {}
     }
@@ -334,6 +371,8 @@ fn can_value(bit: u32, text: &str, draft: &mut Draft) {
         17 => draft.maybe("indicators", hex()),
         18 => draft.maybe("lights", hex()),
         19 => draft.maybe("doors", hex()),
+        20 => draft.maybe("overspeed_hours", number),
+        21 => draft.maybe("engine_overspeed_hours", number),
         _ => {}
     }
 }
@@ -344,5 +383,8 @@ fn diagnosis(fields: &[&str], draft: &mut Draft) {
     draft.maybe("rpm", number(10));
     draft.maybe("obd_speed_mps", number(11).map(|v| v / 3.6));
     draft.maybe("coolant_celsius", number(12));
+    draft.maybe("cleared_metres", number(14).map(|v| v * 1000.0));
+    draft.maybe("obd_connected", Some(field(fields, 7) == "1").filter(|on| *on));
+    draft.maybe("fault_count", whole(field(fields, 17)));
     draft.maybe("throttle_percent", number(19));
 }

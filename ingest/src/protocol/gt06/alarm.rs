@@ -1,5 +1,6 @@
 //! Status and alarms.
 
+use super::Model;
 use crate::protocol::cursor::Cursor;
 use crate::protocol::wire::{Complaint, Draft};
 
@@ -27,6 +28,20 @@ pub(super) fn battery(draft: &mut Draft, level: u8) {
         7..=100 => draft.set("battery_percent", level),
         _ => {}
     }
+}
+
+/// The same of a model.
+pub(super) fn tail_of(
+    model: Model,
+    draft: &mut Draft,
+    c: &mut Cursor<'_>,
+) -> Result<(), Complaint> {
+    let harsh = model == Model::Lw4g && c.rest().get(3) == Some(&0x19);
+    tail(draft, c)?;
+    if harsh {
+        draft.set("alarm", "hardAcceleration");
+    }
+    Ok(())
 }
 
 /// Status, voltage, signal, alarm, language, and where there is one, the number of a fence.

@@ -68,6 +68,37 @@ fn said(text: &str, told: &mut Told) {
     draft.set("command_result", text);
 }
 
+/// Type 8c: time, ignition, what the car's plug says as `<id hex>=<value hex>,..` in hundredths.
+pub(super) fn plugged(c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Complaint> {
+    let draft = told.report();
+    draft.time(clock::six_bytes(c.array()?));
+    draft.set("ignition", c.u8()? != 0);
+    let text = String::from_utf8_lossy(c.rest()).into_owned();
+    for (id, value) in text.split(',').filter_map(|pair| pair.trim().split_once('=')) {
+        let hundredths = hexadecimal(value).map(|v| v as f64 / 100.0);
+        match hexadecimal(id) {
+            Some(0x28) => draft.maybe("odometer_metres", hundredths.map(|v| v * 1000.0)),
+            Some(0x2b) => draft.maybe("fuel_percent", hundredths),
+            Some(0x2d) => draft.maybe("coolant_celsius", hundredths),
+            Some(0x35) => draft.maybe("obd_speed_mps", hundredths.map(|v| v / 3.6)),
+            Some(0x36) => draft.maybe("rpm", hundredths),
+            Some(0x47) => draft.maybe("fuel_used_litres", hundredths),
+            Some(0x49) => draft.maybe("engine_on_seconds", hundredths.map(|v| v * 3600.0)),
+            Some(0x4a) => draft.set("vin", value),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A fuel gauge's words (94/0d): `!AIOIL,<address>,<output>,<degrees>,..,<level>,..`.
+fn gauge(text: &str, draft: &mut Draft) {
+    let Some((_, fields)) = text.split_once("AIOIL,") else { return };
+    let mut fields = fields.split(',').skip(2);
+    draft.maybe(("temperature_celsius", 1), fields.next().and_then(decimal));
+    draft.maybe("fuel_count", fields.nth(5).and_then(decimal));
+}
+
 /// Type 9b: text or bytes of something connected.
 pub(super) fn passed_through(c: &mut Cursor<'_>, told: &mut Told) {
     let all = c.rest();
@@ -100,6 +131,16 @@ pub(super) fn sent(long: bool, c: &mut Cursor<'_>, told: &mut Told) -> Result<()
                     _ => {}
                 }
             }
+        }
+        // A door's line, at a time.
+        0x05 if c.left() >= 7 => {
+            draft.time(clock::six_bytes(c.array()?));
+            draft.set("door", c.u8()? & 1 != 0);
+        }
+        0x05 if c.left() == 1 => draft.set("door", c.u8()? & 1 != 0),
+        0x0d => {
+            let text = String::from_utf8_lossy(c.rest()).into_owned();
+            gauge(&text, draft);
         }
         0x0a => {
             c.skip(16)?;
@@ -155,8 +196,12 @@ pub(super) fn short_modules(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(),
     while c.left() >= 3 {
         let (id, length) = (c.u16()?, usize::from(c.u8()?));
         let mut m = Cursor::new(c.take(length)?);
-        if let (0x2e, 4) = (id, length) {
-            draft.set("odometer_metres", m.u32()?);
+        match (id, length) {
+            (0x18, 2) => draft.set("battery_volts", f64::from(m.u16()?) / 100.0),
+            (0x2e, 4) => draft.set("odometer_metres", m.u32()?),
+            (0x32, 1) => draft.set("startup_status", m.u8()?),
+            (0x6a, 1) => draft.set("battery_percent", m.u8()?),
+            _ => {}
         }
     }
     Ok(())
@@ -167,7 +212,6 @@ pub(super) fn modules(kind: u8, c: &mut Cursor<'_>, told: &mut Told) -> Result<(
     let draft = told.report();
     if kind == 0xf1 {
         draft.time(Some(Timestamp::from_seconds(c.u32()?.into())));
-        c.skip(1)?;
         while c.left() >= 3 {
             let (id, length) = (c.u16()?, usize::from(c.u8()?));
             let mut m = Cursor::new(c.take(length)?);
@@ -212,6 +256,54 @@ pub(super) fn modules(kind: u8, c: &mut Cursor<'_>, told: &mut Told) -> Result<(
                 draft.set(("tag_temperature_celsius", 1), f64::from(m.i16()?) / 10.0);
                 draft.set(("tag_humidity_percent", 1), f64::from(m.u16()?) / 10.0);
                 draft.set(("tag_status", 1), m.u8()?);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Type a3 of a pet's collar: status, .., signal, volts, .., steps, battery, moving.
+pub(super) fn pet(c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Complaint> {
+    let draft = told.report();
+    draft.set("message_type", 0xa3);
+    alarm::status(draft, c.u8()?);
+    c.skip(3)?;
+    draft.set("rssi", c.u8()?);
+    draft.set("power_volts", f64::from(c.u8()?));
+    c.skip(3)?;
+    draft.set("steps", c.u32()?);
+    draft.set("battery_percent", c.u8()?);
+    draft.set("motion", c.u16()? != 0);
+    Ok(())
+}
+
+/// Type f2: time u32, modules: 0b of flags and place, 0a of a beacon's words with a long length.
+pub(super) fn beacons(c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Complaint> {
+    let draft = told.report();
+    draft.time(Some(Timestamp::from_seconds(c.u32()?.into())));
+    while c.left() >= 4 {
+        let id = c.u16()?;
+        let length = if id == 0x0a { usize::from(c.u16()?) } else { usize::from(c.u8()?) };
+        let mut m = Cursor::new(c.take(length)?);
+        match (id, length) {
+            (0x0b, 10) => {
+                let flags = m.u16()?;
+                let (lat, lng) = (f64::from(m.u32()?) / 1.8e6, f64::from(m.u32()?) / 1.8e6);
+                draft.at = Some(Measured {
+                    lat: if flags & 0x400 == 0 { -lat } else { lat },
+                    lng: if flags & 0x800 == 0 { lng } else { -lng },
+                    valid: flags & 0x1000 != 0,
+                    heading: Some(f64::from(flags & 0x3ff)),
+                    ..Measured::default()
+                });
+            }
+            (0x0a, 10..) => {
+                m.skip(1)?;
+                draft.set("accessory_mac", hex(m.take(6)?));
+                draft.set("event", m.u16()?);
+                draft.set("payload_type", m.u8()?);
+                draft.set("payload", hex(m.rest()));
             }
             _ => {}
         }

@@ -1,5 +1,7 @@
 //! Items behind a position, and what passes through.
 
+use super::engine::{diagnosed, diagnosis, engine, real_time};
+use super::lock::{locks, seals};
 use super::{beijing, piped};
 use crate::protocol::cursor::{Cursor, hex};
 use crate::protocol::fields::decimal;
@@ -19,6 +21,14 @@ pub(super) fn read(draft: &mut Draft, id: u8, c: &mut Cursor<'_>) -> Result<(), 
         }
         (0x30, 1) => draft.set("rssi", c.u8()?),
         (0x31, 1) => draft.set("satellites", c.u8()?),
+        // A padlock's words: `*M00,<volts 0.01 at 2 to 5>..`.
+        (0x33, 13..) if c.rest().starts_with(b"*M00") => {
+            let text = String::from_utf8_lossy(c.rest()).into_owned();
+            let state = text.get(8..15).unwrap_or("");
+            draft.set("lock_status", state);
+            let volts = state.get(2..5).and_then(decimal).map(|v| v / 100.0);
+            draft.maybe("battery_volts", volts);
+        }
         // Kingwo: temperatures with a sign of their own, outer voltage, grade of the battery.
         (0x51, 2 | 16) => {
             for nth in 1..=c.left() as u16 / 2 {
@@ -30,10 +40,49 @@ pub(super) fn read(draft: &mut Draft, id: u8, c: &mut Cursor<'_>) -> Result<(), 
                 }
             }
         }
+        // Harsh driving.
+        (0x57, 2..) => {
+            let bits = c.u16()?;
+            for (bit, name) in [(8, "hardAcceleration"), (9, "hardBraking"), (10, "hardCornering")]
+            {
+                if bits >> bit & 1 != 0 {
+                    draft.alarm(name);
+                }
+            }
+        }
+        (0x60, 2..) => {
+            let event = c.u16()?;
+            draft.set("event", event);
+            // A card was read: lock, card.
+            if matches!(event, 0x61..=0x66) && c.left() >= 14 {
+                c.skip(6)?;
+                draft.set("driver_id", String::from_utf8_lossy(c.take(8)?).into_owned());
+            }
+        }
+        (0x61, 2) => draft.set("power_volts", f64::from(c.u16()?) / 100.0),
+        // Padlocks: seals of a container, password of a lock.
+        (0x63, 11..) => seals(draft, c)?,
+        (0x67, 1..) => draft.set("password", String::from_utf8_lossy(c.rest()).into_owned()),
         (0x56, 2) => draft.set("battery_percent", u32::from(c.u8()?) * 10),
-        (0x69, 2) => draft.set("battery_volts", f64::from(c.u16()?) / 100.0),
+        (0x69 | 0xd5, 2) => draft.set("battery_volts", f64::from(c.u16()?) / 100.0),
         (0x82 | 0xe1 | 0xfe, 2) => draft.set("power_volts", f64::from(c.u16()?) / 10.0),
         (0x80..=0x8e, _) => diagnosis(draft, id, c)?,
+        (0xa0.., _) => return later(draft, id, c),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Items from a0 on.
+fn later(draft: &mut Draft, id: u8, c: &mut Cursor<'_>) -> Result<(), Complaint> {
+    match (id, c.left()) {
+        (0xa0, 1..) => {
+            let codes = String::from_utf8_lossy(c.rest()).replace(',', " ");
+            draft.set("dtcs", codes.trim_matches(['\0', ' ']));
+        }
+        (0xac, 4) => draft.set("odometer_metres", c.u32()?),
+        (0xd3, 2) => draft.set("power_volts", f64::from(c.u16()?) / 10.0),
+        (0xd5, 12..) => locks(draft, c)?,
         (0xe1, 4) => draft.set("driver_id", c.u32()?.to_string()),
         (0xe2, 4) => draft.set("fuel_litres", f64::from(c.u32()?) / 10.0),
         (0xe3, 6) => {
@@ -42,20 +91,25 @@ pub(super) fn read(draft: &mut Draft, id: u8, c: &mut Cursor<'_>) -> Result<(), 
         }
         // Topin: charging, percent; moving.
         (0xe4, 2) => {
-            c.skip(1)?;
+            draft.set("charging", c.u8()? == 0);
             draft.set("battery_percent", c.u8()?);
         }
         (0xe5, 1) => draft.set("motion", c.u8()? != 0),
-        (0xeb, 5..) => nested(draft, c)?,
+        (0xe6, 12..) if c.rest().starts_with(b"$OBD-RT") => real_time(draft, c),
+        (0xeb | 0xfe, 5..) => nested(draft, c)?,
+        (0xf3, 5..) if c.rest()[0] < 2 => diagnosed(draft, c)?,
         // AOVX.
         (0xf1, 4) => draft.set("power_volts", f64::from(c.u32()?) / 1000.0),
         (0xf2, _) => draft.set("firmware", String::from_utf8_lossy(c.rest()).into_owned()),
         (0xf6, 4..) => sensors(draft, c)?,
         (0xf7, 5 | 6) => {
             draft.set("battery_volts", f64::from(c.u32()?) / 1000.0);
-            c.skip(c.left() - 1)?;
+            if c.left() == 2 {
+                draft.set("charging", c.u8()? == 2);
+            }
             draft.set("battery_percent", c.u8()?);
         }
+        (0xf8, 2) => draft.set("steps", c.u16()?),
         (0xf8, 19..) => {
             c.skip(9)?;
             draft.set("iccid", hex(c.take(10)?));
@@ -64,27 +118,7 @@ pub(super) fn read(draft: &mut Draft, id: u8, c: &mut Cursor<'_>) -> Result<(), 
             c.skip(10)?;
             draft.set("hdop", f64::from(c.u16()?) / 10.0);
         }
-        (0xfe, 1) => draft.set("battery_percent", c.u8()?),
-        _ => {}
-    }
-    Ok(())
-}
-
-/// 80 to 8e: values of the engine.
-fn diagnosis(draft: &mut Draft, id: u8, c: &mut Cursor<'_>) -> Result<(), Complaint> {
-    match (id, c.left()) {
-        (0x81, 2) => draft.set("rpm", c.u16()?),
-        (0x82, 2) => draft.set("power_volts", f64::from(c.u16()?) / 10.0),
-        (0x83, 1) => draft.set("engine_load_percent", c.u8()?),
-        (0x84, 1) => draft.set("coolant_celsius", i64::from(c.u8()?) - 40),
-        (0x85, 2) => draft.set("fuel_litres_per_hour", c.u16()?),
-        (0x86, 1) => draft.set("intake_celsius", i64::from(c.u8()?) - 40),
-        (0x87, 2) => draft.set("intake_flow", c.u16()?),
-        (0x89, 1) => draft.set("throttle_percent", c.u8()?),
-        (0x8b, 17) => draft.set("vin", String::from_utf8_lossy(c.rest()).into_owned()),
-        (0x8c, 4) => draft.set("obd_odometer_metres", u64::from(c.u32()?) * 100),
-        (0x8d, 2) => draft.set("trip_metres", u32::from(c.u16()?) * 1000),
-        (0x8e, 1) => draft.set("fuel_litres", c.u8()?),
+        (0xd4 | 0xe1 | 0xfe, 1) => draft.set("battery_percent", c.u8()?),
         _ => {}
     }
     Ok(())
@@ -107,7 +141,17 @@ fn nested(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
                 draft.maybe(("fuel_litres", 2), value);
             }
             (0x2d, 2) => draft.set("battery_volts", f64::from(item.u16()?) / 1000.0),
-            (0xa8, 1) => draft.set("battery_percent", item.u8()?),
+            (0x2d, 4) => draft.set("power_volts", f64::from(item.u32()?) / 1000.0),
+            (0x89, 4) => extended(draft, item.u32()?, &EXTENDED),
+            (0xc5, 4) => {
+                let bits = item.u32()?;
+                extended(draft, bits, &[(6, "vibration"), (14, "tampering")]);
+                if bits & 1 << 23 == 0 {
+                    draft.set("motion", true);
+                }
+            }
+            (0xe3, 1) => draft.set("charging", item.u8()? == 1),
+            (0xa8 | 0xe1, 1) => draft.set("battery_percent", item.u8()?),
             (0xb2, 10) => draft.set("iccid", hex(item.take(10)?).trim_end_matches('f')),
             (0xce, 2) => draft.set("power_volts", f64::from(item.u16()?) / 100.0),
             _ => {}
@@ -138,6 +182,22 @@ fn sensors(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
     Ok(())
 }
 
+/// Alarm bits of 0089, which are 0 where the alarm holds.
+const EXTENDED: [(u32, &str); 6] = [
+    (4, "accident"),
+    (8, "hardAcceleration"),
+    (9, "hardBraking"),
+    (12, "removing"),
+    (25, "hardCornering"),
+    (30, "jamming"),
+];
+
+fn extended(draft: &mut Draft, bits: u32, names: &[(u32, &'static str)]) {
+    for (_, name) in names.iter().filter(|(bit, _)| bits & 1 << bit == 0) {
+        draft.alarm(name);
+    }
+}
+
 /// 0900: text of a card reader, values of the engine.
 pub(super) fn passed_through(c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Complaint> {
     let kind = c.u8()?;
@@ -147,28 +207,30 @@ pub(super) fn passed_through(c: &mut Cursor<'_>, told: &mut Told) -> Result<(), 
         told.report().set("driver_id", fields.text());
         return Ok(());
     }
-    if kind == 0xf0 {
-        let draft = told.report();
-        draft.time(beijing(c.array()?));
-        return engine(draft, c);
+    match kind {
+        0x54 if c.left() >= 24 => return sampled(told.report(), c),
+        0xf0 => {
+            let draft = told.report();
+            draft.time(beijing(c.array()?));
+            return engine(draft, c);
+        }
+        _ => {}
     }
     Ok(())
 }
 
-/// f0: acc, then items of id u16 and length u8.
-fn engine(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
-    c.skip(c.left().min(2))?;
-    while c.left() >= 3 {
-        let (id, length) = (c.u16()?, usize::from(c.u8()?));
-        let mut item = Cursor::new(c.take(length.min(c.left()))?);
-        match (id, item.left()) {
-            (0x0528, 1) => draft.set("fuel_percent", item.u8()?),
-            (0x0529 | 0x0546, 4) => draft.set("odometer_metres", u64::from(item.u32()?) * 100),
-            (0x052d, 1) => draft.set("coolant_celsius", i64::from(item.u8()?) - 40),
-            (0x0535, 2) => draft.set("obd_speed_mps", f64::from(item.u16()?) / 36.0),
-            (0x0536, 2) => draft.set("rpm", item.u16()?),
-            _ => {}
-        }
+/// 54 (AOVX): a place without alarms, then samples of mask u16, time 6, light, temperature,
+/// humidity, temperature of a probe, three axes, air pressure. The first one is the place's.
+fn sampled(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
+    super::place(draft, c)?;
+    if c.left() >= 24 && c.u16()? == 0x1f {
+        c.skip(6)?;
+        draft.set("light_lux", c.u16()?);
+        draft.set("device_celsius", f64::from(c.i16()?) / 10.0);
+        draft.set("humidity_percent", f64::from(c.u16()?) / 10.0);
+        draft.set(("temperature_celsius", 3), f64::from(c.i16()?) / 10.0);
+        c.skip(6)?;
+        draft.set("air_pressure", c.u16()?);
     }
     Ok(())
 }

@@ -41,6 +41,7 @@ pub(super) fn record(c: &mut Cursor<'_>, draft: &mut Draft) -> Result<(), Compla
     };
     let bytes = c.take(length)?;
     let mut c = Cursor::new(bytes);
+    draft.set("record_format", format);
     draft.set("record_number", c.u32_le()?);
     draft.set("event", c.u16_le()?);
     c.skip(6)?;
