@@ -94,6 +94,8 @@ const SPELLINGS: &[Spelling] = &[
     named("meitrack", "tag_name", "tagName"),
     named("meitrack", "tag_temperature_celsius", "tagTemp"),
     named("meitrack", "temperature_celsius", "temp0"),
+    named("minifinder2", "modem", "gsmModule"),
+    named("minifinder2", "timezone", "timeZone"),
     formed("navis", "analog_volts", Form::Times(1000.0)),
     both("pt502", "battery_percent", "battery", Form::Times(0.15)),
     formed("ruptela", "analog_volts", Form::Times(1000.0)),

@@ -12,7 +12,7 @@
 //! latitude and all else behind the longitude. `H` is a record kept while offline.
 //!
 //! Source: ARAI "AIS-140 (Rev 1)", annexure on message format. Ignored: neighbouring cells, what
-//! makers put behind the number of the frame but for the distance and two voltages.
+//! makers put behind the number of the frame but for the distance, two voltages, axes and angles.
 
 use super::fields::{decimal, text};
 use super::sender::{Plain, Sent, Speaker, flag};
@@ -50,7 +50,11 @@ impl Wire for Its {
         for (at, byte) in seen.iter().enumerate().skip(1) {
             match byte {
                 b'\r' | b'\n' | b'$' => return Cut::Frame { from: 0, to: at, next: at },
-                b'*' if seen[at - 1] == b',' => return Cut::frame(at + 1),
+                b'*' => {
+                    if let Some(to) = before_star(&seen[..at]) {
+                        return Cut::Frame { from: 0, to, next: at + 1 };
+                    }
+                }
                 _ => {}
             }
         }
@@ -94,6 +98,20 @@ impl Wire for Its {
         position(f, place, draft);
         head(f, place, draft);
         Ok(())
+    }
+}
+
+/// Where a message ends whose star ends it: behind its last comma, behind a sum in hex digits, or
+/// before a sum in one byte. `None` where the sum follows the star.
+fn before_star(bytes: &[u8]) -> Option<usize> {
+    let comma = bytes.iter().rposition(|b| *b == b',')?;
+    match &bytes[comma + 1..] {
+        [] => Some(bytes.len()),
+        // What may be the side of an angle.
+        [b'N' | b'S' | b'E' | b'W'] => None,
+        [_] => Some(comma + 1),
+        sum if sum.len() <= 8 && sum.iter().all(u8::is_ascii_hexdigit) => Some(bytes.len()),
+        _ => None,
     }
 }
 

@@ -8,7 +8,8 @@
 //!     (signal u8, area u16, cell u16)..     24 time u32, status u32     28 flags, MAC 6, signal i8,
 //!     signal at 1 m i8, [80: lat, lng], [40: name]     2A flags, MAC 6, signal i8, [40: name]
 //!     30 time, steps u32     31 (time, activity u32)..     37, 64 time, barks u32
-//!   type 01 data   02 settings: 03 IMEI, 04 ICCID, 14 battery %, mV u16
+//!   type 01 data   02 settings: 03 IMEI, 04 ICCID, 05 MAC, 09 seconds, 0e hours east, 13 1a 1b
+//!     20 21 40 words, 14 battery %, mV u16, 43 flags, port u16, server
 //!        03 what the device asks for: 10, 12 (time)
 //!        7F an answer: code       <- AB 00 0003 CRC number 7F 01 00
 //! ```
@@ -248,6 +249,25 @@ fn others(kind: u8, number: [u8; 2], c: &mut Cursor<'_>, told: &mut Told) -> Res
             (SERVICES, 0x01) | (SETTINGS, 0x03) => imei(&c, told)?,
             (SETTINGS, 0x04) => {
                 told.last().set("iccid", String::from_utf8_lossy(c.rest()).into_owned());
+            }
+            (SETTINGS, 0x05) => told.last().set("bluetooth_mac", hex(c.rest())),
+            (SETTINGS, 0x09) => told.last().set("interval_seconds", c.u32_le()?),
+            (SETTINGS, 0x0e) => told.last().set("timezone", c.u8()? as i8),
+            (SETTINGS, 0x13 | 0x1a | 0x1b | 0x20 | 0x21 | 0x40) => {
+                let name = match key {
+                    0x13 => "device_name",
+                    0x1a => "firmware",
+                    0x1b => "modem",
+                    0x20 => "place_url",
+                    0x21 => "cells_url",
+                    _ => "apn",
+                };
+                told.last().set(name, String::from_utf8_lossy(c.rest()).into_owned());
+            }
+            (SETTINGS, 0x43) if c.left() > 3 => {
+                c.skip(1)?;
+                told.last().set("server_port", c.u16_le()?);
+                told.last().set("server", String::from_utf8_lossy(c.rest()).into_owned());
             }
             (SETTINGS, 0x14) => {
                 told.last().set("battery_percent", c.u8()?);

@@ -4,7 +4,8 @@
 //! ```text
 //! [<maker 2>*<id>*<length hex 4>*<content>]       [ZJ*<id>*<number>*<length>*<content>]
 //! LK[,steps,rolls,percent]  <- LK     AL..,place  <- AL     UD.. place     WT.. place
-//! TKQ <- TKQ     PULSE / heart,<beats>     bphrt,<high>,<low>,<beats>
+//! TKQ <- TKQ     PULSE / heart,<beats>     bphrt or blood,<high>,<low>[,<beats>]
+//! TEMP,<degrees>     btemp2,<measured 1>,<degrees>     oxygen,<..>,<percent>
 //! place: ddmmyy,hhmmss,<A|V>,<lat>,<N|S>,<lng>,<E|W>,<km/h>,<course>,<altitude>,<satellites>,
 //!        <signal>,<percent>,<steps>,<rolls>,<status hex>,cells and access points
 //! status: 4 still or moving, 16 SOS, 17 low battery, 18 left, 19 entered a fence, 20 taken off,
@@ -139,7 +140,18 @@ fn said(content: &str, told: &mut Told) -> Result<(), Complaint> {
             draft.maybe("battery_percent", fields.whole());
         }
         "PULSE" | "heart" | "HEART" => told.report().maybe("heart_rate", fields.whole()),
-        "bphrt" | "BPHRT" => {
+        "TEMP" => told.report().maybe(("temperature_celsius", 1), fields.decimal()),
+        // Whether it was measured, then what.
+        "btemp2" => {
+            let measured = fields.whole().is_some_and(|v| v > 0);
+            let celsius = fields.decimal().filter(|_| measured);
+            told.report().maybe(("temperature_celsius", 1), celsius);
+        }
+        "oxygen" => {
+            fields.skip(1);
+            told.report().maybe("oxygen_percent", fields.decimal());
+        }
+        "bphrt" | "BPHRT" | "blood" | "BLOOD" => {
             let draft = told.report();
             draft.maybe("pressure_high", fields.whole());
             draft.maybe("pressure_low", fields.whole());

@@ -199,9 +199,14 @@ fn sensors(fields: &[&str], state: usize, end: usize, draft: &mut Draft) {
     let mut at = state + 2;
     if mask & 1 != 0 {
         // Fuel: count, then number, type and value of each.
-        let value = field(fields, at + 2);
-        draft.maybe("fuel_count", hexadecimal(value).filter(|_| at + 2 < end));
-        at += 3;
+        let count = whole(field(fields, at)).unwrap_or(0).clamp(0, 8) as usize;
+        for nth in 0..count {
+            let value = at + 3 + nth * 3;
+            let raw = hexadecimal(field(fields, value)).filter(|_| value < end);
+            let key = if nth == 0 { 0 } else { nth as u16 + 1 };
+            draft.maybe(("fuel_count", key), raw);
+        }
+        at += 1 + count * 3;
     }
     if mask & 2 != 0 {
         let count = whole(field(fields, at)).unwrap_or(0).clamp(0, 8) as usize;

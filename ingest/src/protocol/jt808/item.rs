@@ -29,6 +29,16 @@ pub(super) fn read(draft: &mut Draft, id: u8, c: &mut Cursor<'_>) -> Result<(), 
             let volts = state.get(2..5).and_then(decimal).map(|v| v / 100.0);
             draft.maybe("battery_volts", volts);
         }
+        (0x50..0xa0, _) => return makers(draft, id, c),
+        (0xa0.., _) => return later(draft, id, c),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Items from 50 to 9f.
+fn makers(draft: &mut Draft, id: u8, c: &mut Cursor<'_>) -> Result<(), Complaint> {
+    match (id, c.left()) {
         // Kingwo: temperatures with a sign of their own, outer voltage, grade of the battery.
         (0x51, 2 | 16) => {
             for nth in 1..=c.left() as u16 / 2 {
@@ -64,10 +74,26 @@ pub(super) fn read(draft: &mut Draft, id: u8, c: &mut Cursor<'_>) -> Result<(), 
         (0x63, 11..) => seals(draft, c)?,
         (0x67, 1..) => draft.set("password", String::from_utf8_lossy(c.rest()).into_owned()),
         (0x56, 2) => draft.set("battery_percent", u32::from(c.u8()?) * 10),
-        (0x69 | 0xd5, 2) => draft.set("battery_volts", f64::from(c.u16()?) / 100.0),
-        (0x82 | 0xe1 | 0xfe, 2) => draft.set("power_volts", f64::from(c.u16()?) / 10.0),
+        // T/JSATL 12: a tired driver; harsh driving. Number u32, begins or ends u8, what u8.
+        (0x65, 6..) => {
+            c.skip(5)?;
+            if c.u8()? == 1 {
+                draft.alarm("fatigueDriving");
+            }
+        }
+        (0x70, 6..) => {
+            c.skip(5)?;
+            match c.u8()? {
+                0x01 => draft.alarm("hardAcceleration"),
+                0x02 => draft.alarm("hardBraking"),
+                0x03 => draft.alarm("hardCornering"),
+                0x16 => draft.alarm("accident"),
+                _ => {}
+            }
+        }
+        (0x69, 2) => draft.set("battery_volts", f64::from(c.u16()?) / 100.0),
+        (0x82, 2) => draft.set("power_volts", f64::from(c.u16()?) / 10.0),
         (0x80..=0x8e, _) => diagnosis(draft, id, c)?,
-        (0xa0.., _) => return later(draft, id, c),
         _ => {}
     }
     Ok(())
@@ -81,7 +107,8 @@ fn later(draft: &mut Draft, id: u8, c: &mut Cursor<'_>) -> Result<(), Complaint>
             draft.set("dtcs", codes.trim_matches(['\0', ' ']));
         }
         (0xac, 4) => draft.set("odometer_metres", c.u32()?),
-        (0xd3, 2) => draft.set("power_volts", f64::from(c.u16()?) / 10.0),
+        (0xd3 | 0xe1 | 0xfe, 2) => draft.set("power_volts", f64::from(c.u16()?) / 10.0),
+        (0xd5, 2) => draft.set("battery_volts", f64::from(c.u16()?) / 100.0),
         (0xd5, 12..) => locks(draft, c)?,
         (0xe1, 4) => draft.set("driver_id", c.u32()?.to_string()),
         (0xe2, 4) => draft.set("fuel_litres", f64::from(c.u32()?) / 10.0),
