@@ -15,7 +15,7 @@ pub(super) struct Spelling {
     protocol: &'static str,
     name: &'static str,
     /// Traccar's name; the registry's where it is empty. With `#` for the key's number it is that of
-    /// numbered keys, without that of the one that has none.
+    /// numbered keys, `%` where theirs count from 0; without, that of the key that has none.
     pub(super) theirs: &'static str,
     form: Form,
 }
@@ -27,6 +27,10 @@ enum Form {
     Same,
     /// Multiplied.
     Times(f64),
+    /// Cut to a whole number.
+    Whole,
+    /// Two halves of 32 bits, the digits of both side by side.
+    Halves,
     /// Yes and no are 1 and 0.
     Number,
     /// Its digits.
@@ -47,16 +51,23 @@ const SPELLINGS: &[Spelling] = &[
     named("*", "analog_raw", "adc#"),
     named("*", "fuel_count", "fuel"),
     formed("aplicom", "analog_volts", Form::Times(1000.0)),
+    named("aplicom", "axle_kilograms", "axle%"),
     named("aplicom", "driver_card", "card#"),
+    formed("aplicom", "driver_id", Form::Halves),
     named("aplicom", "fuel_percent", "fuel"),
+    formed("aplicom", "pulses_per_metre", Form::Decimals(1, " pulses/m")),
     named("aplicom", "service_metres", "serviceOdometer"),
     named("atrack", "fuel_percent", "fuel"),
     both("atrack", "fuel_used_litres", "fuelConsumption", Form::Times(10.0)),
     formed("bce", "analog_volts", Form::Times(1000.0)),
+    formed("bce", "engine_on_seconds", Form::Times(1.0 / 180_000.0)),
     named("bce", "fuel_percent", "fuel"),
     named("bce", "fuel_percent", "fuel#"),
+    both("bce", "obd_odometer_metres", "odometer", Form::Times(0.2)),
     formed("calamp", "hdop", Form::Times(10.0)),
+    named("castel", "battery_percent", "battery"),
     both("castel", "fuel_used_litres", "fuelConsumption", Form::Times(100.0)),
+    named("eelink", "analog_volts", "adc%"),
     formed("egts", "hdop", Form::Times(100.0)),
     formed("fifotrack", "analog_volts", Form::Times(100.0)),
     formed("galileo", "analog_volts", Form::Times(1000.0)),
@@ -67,14 +78,17 @@ const SPELLINGS: &[Spelling] = &[
     named("gl200", "driver_name", "driver#Name"),
     named("gl200", "fault_count", "dtcsNumber"),
     named("gl200", "fuel_percent", "fuel"),
+    formed("gl200", "obd_odometer_metres", Form::Times(0.01)),
     named("gosafe", "temperature_celsius", "temp0"),
     formed("gps103", "engine_load_percent", Form::Decimals(2, "%")),
     named("gps103", "fuel_litres_per_100_km", "fuelConsumption"),
     named("gps103", "fuel_percent", "fuel#"),
     formed("gps103", "throttle_percent", Form::Decimals(2, "%")),
     named("gt06", "accessory_mac", "mac"),
+    named("gt06", "driving_time", "drivingTime"),
     named("gt06", "oil_level", "oil"),
     named("gt06", "tag_battery_volts", "tag#Battery"),
+    formed("h02", "battery_volts", Form::Times(100.0)),
     formed("huasheng", "engine_load_percent", Form::Times(0.01)),
     named("huasheng", "fuel_percent", "fuel"),
     named("huasheng", "intake_celsius", "airTemp"),
@@ -83,6 +97,7 @@ const SPELLINGS: &[Spelling] = &[
     formed("huasheng", "trip_metres", Form::Times(0.001)),
     named("jt600", "fuel_percent", "fuel"),
     named("jt808", "fuel_percent", "fuel"),
+    named("jt808", "intake_kilopascals", "intakePressure"),
     named("jt808", "lock_battery_percent", "lock#Battery"),
     formed("laipac", "gps_on", Form::Number),
     formed("megastek", "analog_volts", Form::Decimals(2, "")),
@@ -119,7 +134,7 @@ const SPELLINGS: &[Spelling] = &[
     formed("totem", "temperature_celsius", Form::Digits(10.0, 4)),
     named("trv", "battery_percent", "battery"),
     formed("ulbotech", "cleared_metres", Form::Times(0.001)),
-    named("ulbotech", "fuel_percent", "fuel"),
+    both("ulbotech", "fuel_percent", "fuel", Form::Whole),
     named("ulbotech", "fuel_used_litres", "fuelConsumption"),
     named("upro", "humidity_percent", "humidity0"),
     formed("upro", "status", Form::Hex(10)),
@@ -158,7 +173,7 @@ pub(super) fn of(protocol: &str, name: &str, number: u16) -> Option<&'static Spe
         let fits = |s: &&Spelling| {
             s.name == name
                 && s.protocol == wanted
-                && (s.theirs.is_empty() || s.theirs.contains('#') == (number > 0))
+                && (s.theirs.is_empty() || s.theirs.contains(['#', '%']) == (number > 0))
         };
         SPELLINGS.iter().filter(fits).max_by_key(|s| s.theirs.len())
     };
@@ -171,6 +186,11 @@ impl Spelling {
         match (self.form, value) {
             (Form::Times(by), Value::Int(v)) => Value::Float(v as f64 * by),
             (Form::Times(by), Value::Float(v)) => Value::Float(v * by),
+            (Form::Whole, Value::Float(v)) => Value::Int(v as i64),
+            (Form::Halves, Value::Text(text)) => match text.parse::<u64>() {
+                Ok(v) => Value::Text(format!("{}{}", v >> 32, v & 0xffff_ffff)),
+                Err(_) => Value::Text(text),
+            },
             (Form::Number, Value::Bool(v)) => Value::Int(v.into()),
             (Form::Text, Value::Int(v)) => Value::Text(v.to_string()),
             (Form::Text, Value::Float(v)) => Value::Text(format!("{v:?}")),

@@ -22,6 +22,11 @@ fn spelled(key: &Key, value: &Value, spelling: Option<&Spelling>) -> (String, Va
     let Key::Known(name, number) = key else { return (key.to_string(), value.clone()) };
     let Some(known) = entry(name) else { return (key.to_string(), value.clone()) };
     let theirs = spelling.map(|s| s.theirs).filter(|n| !n.is_empty()).unwrap_or(known.traccar);
+    if let Some((before, after)) = theirs.split_once('%') {
+        let value = times(value, known.traccar_factor.thousandths);
+        let theirs = format!("{before}{}{after}", number.saturating_sub(1));
+        return (theirs, spelling.map_or(value.clone(), |s| s.form(value)));
+    }
     let theirs = match (number, theirs.split_once('#')) {
         (0, None) => theirs.to_owned(),
         (n, None) => format!("{theirs}{n}"),

@@ -234,7 +234,9 @@ fn tachograph(selector: u32, c: &mut Cursor<'_>, draft: &mut Draft) -> Result<()
             draft.set(key, i64::from(c.u32()?) * 5);
         }
     }
-    c.skip(if has(0x8000) { 2 } else { 0 })?;
+    if has(0x8000) {
+        draft.set("pulses_per_metre", f64::from(c.u16()?) / 1000.0);
+    }
     if has(0x400) {
         let rpm = Some(c.u16()?).filter(|v| *v != u16::MAX);
         draft.maybe("rpm", rpm.map(|v| f64::from(v) / 8.0));

@@ -10,7 +10,7 @@
 //!   mask 2   2, pedal | 2 fuel u32 0.5 l | 3 fuel % | 4 rpm u16 /8 | 5 hours u32 0.05 | 6 u32 5 m
 //!              | 7 degrees + 40 | 8 fuel % | 9 load | 10 service u16 | 8, 2, 8 | 14 u16
 //!   mask 3   2 | 4 | 3 | 1 | 20 | 2 | 6 driver u64 | 7 degrees u16 0.1 K | 2 | ..
-//!   mask 4   4 | 30 | 4 | .. | 6 acceleration, braking, cornering 0.02 g
+//!   mask 4   4 | 30 | 4 | 4 a byte and two drivers' cards of 16 letters | .. | 6 acceleration, braking, cornering 0.02 g
 //! ```
 //! Times come round every 17 years: the newest that is not to come holds. A place out of range
 //! is none. Source: BCE "FM series protocol" 1.x, fields of the bus as SAE J1939. Ignored: events,
@@ -210,6 +210,7 @@ fn further(mask: u8, bit: u16, c: &mut Cursor<'_>, draft: &mut Draft) -> Result<
         (3, 14) => c.skip(21)?,
         (4, 1) => c.skip(30)?,
         (4, 4) => {
+            c.skip(1)?;
             for nth in 1..=2 {
                 let card = String::from_utf8_lossy(c.take(16)?).into_owned();
                 if !card.trim().is_empty() {

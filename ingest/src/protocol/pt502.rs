@@ -134,7 +134,7 @@ fn measures(mut groups: Fields<'_>, draft: &mut Draft) {
     let status = groups.text();
     let digit = |at: usize| hexadecimal(part(status, at, at + 1));
     if status.len() == 3 {
-        draft.maybe("battery_percent", digit(0).map(|of_15| of_15 * 100 / 15));
+        draft.maybe("battery_percent", digit(0).map(|of_15| of_15 as f64 * 100.0 / 15.0));
         draft.maybe("rssi", digit(1));
         draft.maybe("satellites", digit(2));
     }

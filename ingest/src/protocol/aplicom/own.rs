@@ -32,7 +32,7 @@ fn block(id: u8, c: &mut Cursor<'_>, draft: &mut Draft) -> Result<(), Complaint>
         0x02 => {
             draft.set("wheel_speed_mps", f64::from(c.u16()?) / 256.0 / 3.6);
             draft.set("wheel_speed_difference_mps", (f64::from(c.u16()?) / 256.0 - 125.0) / 3.6);
-            draft.set("lateral_acceleration", (f64::from(c.u8()?) - 125.0) / 10.0);
+            draft.set("lateral_acceleration_mps2", (f64::from(c.u8()?) - 125.0) / 10.0);
             draft.set("vehicle_speed_mps", f64::from(c.u16()?) / 256.0 / 3.6);
         }
         0x03 => draft.set("axle_weight_kilograms", u32::from(c.u16()?) * 2),

@@ -161,7 +161,7 @@ fn first(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
                 draft.alarm("general");
             }
             draft.set("card_status", c.u8()?);
-            draft.set("driving_hours", c.u16()?);
+            draft.set("driving_time", c.u16()?);
         }
         5..12 => {
             alarm::status(draft, c.u8()?);

@@ -70,9 +70,8 @@ fn makers(draft: &mut Draft, id: u8, c: &mut Cursor<'_>) -> Result<(), Complaint
             }
         }
         (0x61, 2) => draft.set("power_volts", f64::from(c.u16()?) / 100.0),
-        // Padlocks: seals of a container, password of a lock.
+        // Padlocks: seals of a container. Their password (67) is not kept.
         (0x63, 11..) => seals(draft, c)?,
-        (0x67, 1..) => draft.set("password", String::from_utf8_lossy(c.rest()).into_owned()),
         (0x56, 2) => draft.set("battery_percent", u32::from(c.u8()?) * 10),
         // T/JSATL 12: a tired driver; harsh driving. Number u32, begins or ends u8, what u8.
         (0x65, 6..) => {
@@ -257,7 +256,7 @@ fn sampled(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
         draft.set("humidity_percent", f64::from(c.u16()?) / 10.0);
         draft.set(("temperature_celsius", 3), f64::from(c.i16()?) / 10.0);
         c.skip(6)?;
-        draft.set("air_pressure", c.u16()?);
+        draft.set("air_hectopascals", c.u16()?);
     }
     Ok(())
 }

@@ -44,8 +44,8 @@ pub(super) fn padlock(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Compl
         match (id, item.left()) {
             (0x0b, 3..) => {
                 draft.set("lock_command", item.u8()?);
-                let password = item.take(item.left() - 1)?;
-                draft.set("lock_password", String::from_utf8_lossy(password).into_owned());
+                // The password that was given is not kept.
+                item.skip(item.left() - 1)?;
                 draft.set("unlock_result", item.u8()?);
             }
             (0x0c, 6) => {

@@ -190,6 +190,10 @@ fn bus(field: u8, bytes: &[u8], draft: &mut Draft) -> Result<(), Complaint> {
         58..=62 => draft.maybe(("axle_weight_kilograms", u16::from(field) - 57), wide(&mut c)?),
         63 => draft.maybe("accelerator_percent", small(&mut c)?),
         65 => draft.maybe("engine_load_percent", small(&mut c)?),
+        67 => {
+            let hundredths = Some(c.u32_le()?).filter(|v| *v != u32::MAX);
+            draft.maybe("obd_engine_seconds", hundredths.map(|v| i64::from(v) * 36));
+        }
         69 => draft.maybe("obd_speed_mps", small(&mut c)?.map(|v| f64::from(v) / 3.6)),
         _ => {}
     }

@@ -106,13 +106,19 @@ impl Shown {
 }
 
 fn named(attributes: &Attributes, traccar: Option<&str>) -> Vec<(String, Value)> {
-    attributes
-        .iter()
-        .map(|(k, v)| match traccar {
-            Some(protocol) => to_traccar_of(protocol, k, v),
-            None => (k.to_string(), v.clone()),
-        })
-        .collect()
+    let mut named: Vec<(String, Value)> = Vec::with_capacity(attributes.len());
+    for (key, value) in attributes.iter() {
+        let (name, value) = match traccar {
+            Some(protocol) => to_traccar_of(protocol, key, value),
+            None => (key.to_string(), value.clone()),
+        };
+        // Two keys of ours may be one of theirs: the last one stands.
+        match named.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, before)) => *before = value,
+            None => named.push((name, value)),
+        }
+    }
+    named
 }
 
 fn in_order<S: Serializer>(pairs: &[(String, Value)], to: S) -> Result<S::Ok, S::Error> {
