@@ -14,7 +14,7 @@ pub use action::{Action, Assignment, Deed};
 pub use input::Input;
 pub use output::{
     Body, Cause, CauseKind, EtaOutput, Event, EventKind, Matched, Output, PathEdge, PathOutput,
-    PositionOutput, Proposal, StopEta, StopState,
+    PlannedStop, PositionOutput, Proposal, StopEta, StopState,
 };
 pub use route::{Route, Stop, Window};
 pub use view::{Activity, OpenException, Status, StopView, View};

@@ -5,6 +5,8 @@ use ingest::record::{DeviceInput, Pid};
 use ingest::time::Timestamp;
 use ingest::units::Position;
 
+use super::route::Window;
+
 /// One output with its number; (vehicle, seq) is its identity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Output {
@@ -231,6 +233,27 @@ pub struct EtaOutput {
     pub whole: bool,
     /// In driving order.
     pub stops: Vec<StopEta>,
+    /// What was planned for each of `stops`, in their order; empty unless `whole`, and where a
+    /// version before 0.1.1 wrote it.
+    pub planned: Vec<PlannedStop>,
+}
+
+impl EtaOutput {
+    /// Nothing is left of the route.
+    pub fn withdrawn(route: RouteId, version: u64) -> Self {
+        Self { route, version, whole: true, stops: Vec::new(), planned: Vec::new() }
+    }
+}
+
+/// What the engine took over from a plan for one stop: the promise that history is judged by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlannedStop {
+    /// The door.
+    pub position: Position,
+    /// Earliest and latest service start that were promised.
+    pub window: Option<Window>,
+    /// Planned service time, seconds.
+    pub service_s: f64,
 }
 
 /// What happened.

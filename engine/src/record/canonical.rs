@@ -10,8 +10,8 @@ use super::checkpoint::{MARKER_KEY, MarkerRecord, StateRecord};
 use super::input::{InputRecord, WorldRecord};
 use super::{digest::hex, output_from_envelope};
 use crate::model::{
-    Action, Body, Cause, Deed, EtaOutput, Event, Input, Output, PathOutput, PositionOutput,
-    Proposal, Route, StopEta, View, Window,
+    Action, Body, Cause, Deed, EtaOutput, Event, Input, Output, PathOutput, PlannedStop,
+    PositionOutput, Proposal, Route, StopEta, View, Window,
 };
 
 type Json = Map<String, Value>;
@@ -238,6 +238,18 @@ pub fn eta(json: &mut Json, eta: &EtaOutput) {
         put(json, "whole", true);
     }
     put(json, "stops", eta.stops.iter().map(stop_eta).collect::<Vec<_>>());
+    if !eta.planned.is_empty() {
+        put(json, "planned", eta.planned.iter().map(planned_stop).collect::<Vec<_>>());
+    }
+}
+
+fn planned_stop(planned: &PlannedStop) -> Value {
+    let mut json = Json::new();
+    put(&mut json, "lat", planned.position.lat);
+    put(&mut json, "lng", planned.position.lng);
+    put_some(&mut json, "window", planned.window.map(window));
+    put(&mut json, "service_s", number(planned.service_s));
+    Value::Object(json)
 }
 
 /// One stop's line of an `eta` output.
@@ -254,8 +266,13 @@ pub fn stop_eta(stop: &StopEta) -> Value {
     put_some(&mut json, "metres", stop.metres.map(number));
     put_some(&mut json, "miss", stop.miss.map(number));
     put(&mut json, "moved_s", stop.moved_s);
-    put(&mut json, "causes", stop.causes.iter().map(cause).collect::<Vec<_>>());
+    put(&mut json, "causes", causes(&stop.causes));
     Value::Object(json)
+}
+
+/// Why an arrival moved.
+pub fn causes(causes: &[Cause]) -> Value {
+    causes.iter().map(cause).collect()
 }
 
 fn cause(cause: &Cause) -> Value {

@@ -6,13 +6,13 @@ use ingest::time::Timestamp;
 use prost::Message;
 
 use super::wire::{
-    WireCause, WireEta, WireEvent, WireMatched, WirePath, WirePosition, WireProposal, WireStopEta,
-    opt, order_id, pid_bytes, pid_of, route_id, stop_id, time, wrong,
+    WireCause, WireEta, WireEvent, WireMatched, WirePath, WirePlanned, WirePosition, WireProposal,
+    WireStopEta, opt, order_id, pid_bytes, pid_of, route_id, stop_id, time, wrong,
 };
 use crate::model::output::EtaTimes;
 use crate::model::{
     Body, Cause, CauseKind, EtaOutput, Event, EventKind, Matched, Output, PathEdge, PathOutput,
-    PositionOutput, Proposal, StopEta, StopState,
+    PlannedStop, PositionOutput, Proposal, StopEta, StopState,
 };
 
 /// An output as an envelope; `now` is the partition's time of the step that said it.
@@ -171,7 +171,25 @@ fn eta_to_wire(e: &EtaOutput) -> WireEta {
         version: e.version,
         whole: e.whole,
         stops: e.stops.iter().map(stop_eta_to_wire).collect(),
+        planned: e.planned.iter().map(planned_to_wire).collect(),
     }
+}
+
+fn planned_to_wire(p: &PlannedStop) -> WirePlanned {
+    WirePlanned {
+        place: Some(p.position.into()),
+        window: p.window.map(Into::into),
+        service_s: p.service_s,
+    }
+}
+
+fn planned(w: WirePlanned) -> Result<PlannedStop, BadRecord> {
+    let missing = || BadRecord::Value("place of a planned stop is missing".into());
+    Ok(PlannedStop {
+        position: w.place.ok_or_else(missing)?.into(),
+        window: w.window.map(Into::into),
+        service_s: w.service_s,
+    })
 }
 
 fn eta(w: WireEta) -> Result<EtaOutput, BadRecord> {
@@ -180,6 +198,7 @@ fn eta(w: WireEta) -> Result<EtaOutput, BadRecord> {
         version: w.version,
         whole: w.whole,
         stops: w.stops.into_iter().map(stop_eta).collect::<Result<_, _>>()?,
+        planned: w.planned.into_iter().map(planned).collect::<Result<_, _>>()?,
     })
 }
 

@@ -248,6 +248,19 @@ pub(super) struct WireEta {
     pub(super) whole: bool,
     #[prost(message, repeated, tag = "4")]
     pub(super) stops: Vec<WireStopEta>,
+    /// Of a whole route: what was planned for each of `stops`.
+    #[prost(message, repeated, tag = "5")]
+    pub(super) planned: Vec<WirePlanned>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct WirePlanned {
+    #[prost(message, optional, tag = "1")]
+    pub(super) place: Option<WirePlace>,
+    #[prost(message, optional, tag = "2")]
+    pub(super) window: Option<WireWindow>,
+    #[prost(double, tag = "3")]
+    pub(super) service_s: f64,
 }
 
 #[derive(Clone, PartialEq, Message)]

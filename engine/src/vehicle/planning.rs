@@ -106,8 +106,7 @@ impl Step<'_> {
         }
         if active {
             self.state.journey = Journey::default();
-            let stops = Vec::new();
-            self.say.body(Body::Eta(EtaOutput { route: id, version, whole: true, stops }));
+            self.say.body(Body::Eta(EtaOutput::withdrawn(id, version)));
         }
     }
 
@@ -308,8 +307,7 @@ impl Step<'_> {
             self.event(EventKind::SignalBack, self.now);
         }
         if let Some((route, version)) = self.say.view.route.clone() {
-            let stops = Vec::new();
-            self.say.body(Body::Eta(EtaOutput { route, version, whole: true, stops }));
+            self.say.body(Body::Eta(EtaOutput::withdrawn(route, version)));
         }
         *self.state = super::state::State::default();
         let seq = self.say.view.seq;

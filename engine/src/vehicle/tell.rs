@@ -9,7 +9,10 @@ use crate::eta::quantile::Z90;
 use crate::eta::travel::Stretch;
 use crate::model::output::EtaTimes;
 use crate::model::view::{MISS_AT_RISK, MISS_LATE};
-use crate::model::{Body, Cause, CauseKind, EtaOutput, Event, EventKind, StopEta, StopState};
+use crate::model::{
+    Body, Cause, CauseKind, EtaOutput, Event, EventKind, PlannedStop, Route, Stop, StopEta,
+    StopState,
+};
 
 use super::forecast::Occasion;
 use super::motion::Seen;
@@ -34,6 +37,7 @@ impl Step<'_> {
         let Some(plan) = self.state.plans.active() else { return };
         let (route, version) = (plan.route.id.clone(), plan.route.version);
         let whole = occasion == Occasion::Plan;
+        let planned = if whole { planned(&plan.route) } else { Vec::new() };
         let (mut lines, mut said) = (Vec::new(), Vec::new());
         let mut open = arrivals.iter();
         for i in 0..plan.visits.len() {
@@ -49,7 +53,8 @@ impl Step<'_> {
             }
         }
         if whole || !lines.is_empty() {
-            self.say.body(Body::Eta(EtaOutput { route, version, whole, stops: lines }));
+            let eta = EtaOutput { route, version, whole, stops: lines, planned };
+            self.say.body(Body::Eta(eta));
         }
     }
 
@@ -240,4 +245,14 @@ fn status_changed(before: Option<u8>, after: Option<u8>) -> bool {
         }
         (b, a) => b.is_some() != a.is_some(),
     }
+}
+
+/// The stops as promised, for those who judge the day later.
+fn planned(route: &Route) -> Vec<PlannedStop> {
+    let stop = |stop: &Stop| PlannedStop {
+        position: stop.position,
+        window: stop.window,
+        service_s: stop.service_s,
+    };
+    route.stops.iter().map(stop).collect()
 }

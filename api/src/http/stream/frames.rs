@@ -121,7 +121,10 @@ fn arrivals(seen: &Seen) -> String {
     let mut json = serde_json::Map::new();
     if let Some((route, version)) = seen.view.route.clone() {
         let stops = seen.view.stops.iter().map(|stop| stop.eta.clone()).collect();
-        canonical::eta(&mut json, &EtaOutput { route, version, whole: true, stops });
+        canonical::eta(
+            &mut json,
+            &EtaOutput { route, version, whole: true, stops, planned: Vec::new() },
+        );
     }
     json.insert("vehicle".to_owned(), seen.vehicle.as_str().into());
     json.insert("seq".to_owned(), seen.eta_seq.into());

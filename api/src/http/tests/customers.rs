@@ -25,7 +25,10 @@ fn line(stop: &str, order: &str, state: StopState, miss: Option<f64>) -> StopEta
 fn eta(seq: u64, states: [StopState; 2], miss: Option<f64>) -> Output {
     let stops = vec![line("s1", "o-1", states[0], None), line("s2", "o-2", states[1], miss)];
     let route = RouteId::new("r1").unwrap();
-    Output { seq, body: Said::Eta(EtaOutput { route, version: 1, whole: true, stops }) }
+    Output {
+        seq,
+        body: Said::Eta(EtaOutput { route, version: 1, whole: true, stops, planned: Vec::new() }),
+    }
 }
 
 /// A vehicle on its route, and a link to its second order.

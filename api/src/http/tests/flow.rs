@@ -42,7 +42,10 @@ pub(super) fn eta(seq: u64, first: StopState, miss: Option<f64>) -> Output {
     let next = if first.is_done() { StopState::Next } else { StopState::Later };
     let stops = vec![line("s1", "o-1", first, miss), line("s2", "o-2", next, None)];
     let route = RouteId::new("r1").unwrap();
-    Output { seq, body: Said::Eta(EtaOutput { route, version: 1, whole: true, stops }) }
+    Output {
+        seq,
+        body: Said::Eta(EtaOutput { route, version: 1, whole: true, stops, planned: Vec::new() }),
+    }
 }
 
 fn late(seq: u64) -> Output {
