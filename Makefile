@@ -22,13 +22,15 @@ api/web/.stamp: $(WEB_SOURCES)
 	cd api/web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 	@touch $@
 
-# Three suites: the code alone, what needs a real Kafka broker, what needs a real browser.
+# Three suites: the code alone, what needs a real Kafka broker, what needs a real browser. All of
+# them select the whole workspace and its tests, so that the features of what lies below are the
+# same and nothing is compiled twice.
 test:
 	@deploy/needs.sh test
 	@$(MAKE) --no-print-directory web
 	cargo test --workspace --locked
-	deploy/kafka/with-broker.sh cargo test --locked -p tests --features kafka --test it kafka:: -- --test-threads 1
-	cargo build --locked -p milepost
+	deploy/kafka/with-broker.sh cargo test --workspace --locked --features tests/kafka --test it kafka:: -- --test-threads 1
+	cargo build --workspace --locked --bins --tests
 	cd api/web && tests/browser/with-demo.sh $(CARGO_TARGET_DIR)/debug/milepost npm test --silent --
 
 # Every benchmark prints its ratio to a reference measured in the same run.

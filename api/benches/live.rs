@@ -61,6 +61,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         secure: false,
         messages: api::message::Settings::default(),
         metrics: Metrics::default(),
+        archive: None,
     };
     let api = serving.block_on(Api::start(settings, Arc::clone(&log) as _, Arc::clone(&clock)))?;
     for first in (0..VEHICLES).step_by(1_000) {

@@ -11,6 +11,7 @@ use ingest::log::{Clock, Log};
 use ingest::time::Timestamp;
 use tokio::sync::{Notify, Semaphore, watch};
 
+use crate::analytics::Analytics;
 use crate::assets::Assets;
 use crate::attempts::Attempts;
 use crate::auth::cookie_name;
@@ -33,9 +34,11 @@ const FAILED_S: f64 = 5.0;
 
 /// What every handler shares.
 pub(crate) struct App {
-    pub(crate) store: Store,
+    pub(crate) store: Arc<Store>,
     pub(crate) live: Arc<Live>,
     pub(crate) history: Arc<History>,
+    /// Queries over the archive, where one is kept.
+    pub(crate) analytics: Option<Arc<Analytics>>,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) clock: Clock,
     /// The current map, to refuse stops in the sea.

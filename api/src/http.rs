@@ -38,6 +38,7 @@ pub(crate) mod positions;
 pub(crate) mod reroutes;
 pub(crate) mod routes;
 pub(crate) mod session;
+pub(crate) mod sql;
 pub(crate) mod stops;
 pub(crate) mod stream;
 pub(crate) mod tell;
@@ -82,6 +83,8 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(reroutes::accept))
         .routes(routes!(reroutes::refuse))
         .routes(routes!(stream::get))
+        .routes(routes!(sql::tables, sql::post))
+        .routes(routes!(sql::progress, sql::end))
         .routes(routes!(links::post, links::list))
         .routes(routes!(links::get, links::delete))
         .routes(routes!(line::get))

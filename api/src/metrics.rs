@@ -1,9 +1,14 @@
 //! What the api counts. Present from the start with 0.
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+
+use crate::archive::keep::Kept;
+use crate::archive::schema::Table;
 
 const PACKET_TO_LIVE: &str = "milepost_engine_packet_to_live_seconds";
 const OUTPUTS: &str = "milepost_api_outputs";
@@ -14,6 +19,15 @@ const STREAMS: &str = "milepost_api_streams";
 const RESETS: &str = "milepost_api_stream_resets";
 const REFUSED: &str = "milepost_api_unauthorized_requests";
 const UNAVAILABLE: &str = "milepost_api_unavailable_writes";
+const ARCHIVED_ROWS: &str = "milepost_archive_rows";
+const ARCHIVED_FILES: &str = "milepost_archive_files";
+const ARCHIVE_MERGED: &str = "milepost_archive_merged_files";
+const ARCHIVE_RETIRED: &str = "milepost_archive_retired_rows";
+const ARCHIVE_DELETED: &str = "milepost_archive_deleted_files";
+const ARCHIVE_FAILURES: &str = "milepost_archive_failures";
+const ARCHIVE_UNREADABLE: &str = "milepost_archive_unreadable_outputs";
+const ARCHIVE_LOST: &str = "milepost_archive_lost_offsets";
+const ARCHIVE_TAIL: &str = "milepost_archive_tail_bytes";
 const MESSAGES_TAKEN: &str = "milepost_api_messages_taken";
 const MESSAGES_KNOWN: &str = "milepost_api_messages_told_before";
 const MESSAGES_OLD: &str = "milepost_api_messages_too_old_events";
@@ -112,5 +126,62 @@ impl Metrics {
         ] {
             registry.register(name, help, count.clone());
         }
+    }
+}
+
+/// What the archive counts; clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct ArchiveMetrics {
+    rows: Family<TableLabel, Counter>,
+    files: Family<TableLabel, Counter>,
+    merged: Counter,
+    retired: Counter,
+    deleted: Counter,
+    /// Times that log or store did not answer.
+    pub failures: Counter,
+    /// Outputs that could not be read.
+    pub unreadable: Counter,
+    /// Offsets of `outputs` that were gone before they were archived.
+    pub lost: Counter,
+    /// Bytes of rows in memory that are not archived yet.
+    pub tail_bytes: Gauge,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TableLabel {
+    table: &'static str,
+}
+
+impl ArchiveMetrics {
+    /// Adds everything to a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(ARCHIVED_ROWS, "Rows archived", self.rows.clone());
+        registry.register(ARCHIVED_FILES, "Files archived", self.files.clone());
+        registry.register(ARCHIVE_TAIL, "Rows not archived yet, bytes", self.tail_bytes.clone());
+        for (name, help, count) in [
+            (ARCHIVE_MERGED, "Files merged", &self.merged),
+            (ARCHIVE_RETIRED, "Rows let go by age", &self.retired),
+            (ARCHIVE_DELETED, "Unlisted files deleted", &self.deleted),
+            (ARCHIVE_FAILURES, "Times log or store did not answer", &self.failures),
+            (ARCHIVE_UNREADABLE, "Outputs that cannot be archived", &self.unreadable),
+            (ARCHIVE_LOST, "Offsets gone before they were archived", &self.lost),
+        ] {
+            registry.register(name, help, count.clone());
+        }
+        for table in Table::ALL {
+            self.stored(table, 0, 0);
+        }
+    }
+
+    pub(crate) fn stored(&self, table: Table, rows: u64, files: u64) {
+        let label = TableLabel { table: table.name() };
+        self.rows.get_or_create(&label).inc_by(rows);
+        self.files.get_or_create(&label).inc_by(files);
+    }
+
+    pub(crate) fn kept(&self, kept: &Kept) {
+        self.merged.inc_by(kept.merged);
+        self.retired.inc_by(kept.retired_rows);
+        self.deleted.inc_by(kept.deleted);
     }
 }

@@ -14,11 +14,15 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
+use crate::analytics::{Analytics, Limits, QueryError};
 use crate::app::{App, Shared, WRITES_MAX};
+use crate::archive;
+use crate::archive::tail::Views;
 use crate::assets::Assets;
 use crate::attempts::Attempts;
 use crate::connection::{Bounded, Peer};
 use crate::customer;
+use crate::doors::{Doors, Known, Places};
 use crate::history::History;
 use crate::history::fill::{Fill, TooLate};
 use crate::http::{router, session, stops};
@@ -26,7 +30,7 @@ use crate::live::{Live, tail};
 use crate::message::mail::{BadMail, Mail};
 use crate::message::outbox::Outbox;
 use crate::message::{self, sender};
-use crate::metrics::Metrics;
+use crate::metrics::{ArchiveMetrics, Metrics};
 use crate::password;
 use crate::store::keys::{self, Role};
 use crate::store::{Store, StoreError, audit, idempotency, lock, pending};
@@ -60,6 +64,21 @@ pub struct Settings {
     pub messages: message::Settings,
     /// What it counts with.
     pub metrics: Metrics,
+    /// The archive and what queries over it may use; without one there are none.
+    pub archive: Option<ArchiveSettings>,
+}
+
+/// The archive that queries are over.
+#[derive(Debug, Clone)]
+pub struct ArchiveSettings {
+    /// Where it lies.
+    pub store: archive::Store,
+    /// What queries may use.
+    pub limits: Limits,
+    /// Where analysts' programs connect.
+    pub doors: Places,
+    /// What it counts with.
+    pub metrics: ArchiveMetrics,
 }
 
 /// Why the api does not start.
@@ -85,6 +104,9 @@ pub enum StartError {
     /// The log.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// Queries.
+    #[error("queries cannot be answered: {0}")]
+    Queries(#[from] QueryError),
     /// No thread could be made.
     #[error("api cannot make a thread: {0}")]
     Thread(std::io::Error),
@@ -97,6 +119,7 @@ pub struct Api {
     first_key: Option<String>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    doors: Option<Doors>,
     server: tokio::task::JoinHandle<()>,
 }
 
@@ -113,7 +136,7 @@ impl Api {
             return Err(StartError::OpenElsewhere(address));
         }
         let mail = Mail::new(&settings.messages.mail)?;
-        let store = Store::open(&settings.data)?;
+        let store = Arc::new(Store::open(&settings.data)?);
         let history = Arc::new(History::open(&settings.data)?);
         let listen = |source| StartError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
@@ -125,8 +148,19 @@ impl Api {
             // Nobody else can reach it, but whoever tries it out can.
             messages.mail.page.get_or_insert(format!("http://{address}"));
         }
+        let (analytics, views) = match &settings.archive {
+            Some(archive) => {
+                let views = Arc::new(Views::default());
+                let (limits, place) = (archive.limits.clone(), archive.store.clone());
+                let operations = Some(Arc::clone(&store));
+                let made = Analytics::new(limits, place, Arc::clone(&views), operations)?;
+                (Some(Arc::new(made)), Some((archive.clone(), views)))
+            }
+            None => (None, None),
+        };
         let app: Shared = Arc::new(App {
             store,
+            analytics,
             live,
             history,
             log,
@@ -154,14 +188,24 @@ impl Api {
             appends: Default::default(),
         });
         let (too_late, told) = mpsc::channel(TOO_LATE_WAITING_MAX);
-        let threads = threads(&app, &stop, too_late)?;
+        let mut threads = threads(&app, &stop, too_late)?;
+        let mut doors = None;
+        if let Some((archive, views)) = views {
+            doors = open_doors(&app, archive.doors).await?;
+            threads.push(newest_rows(&app, &stop, (archive, views))?);
+        }
         let server = tokio::spawn(serve(listener, Arc::clone(&app), told, mail));
-        Ok(Self { app, first_key, stop, threads, server })
+        Ok(Self { app, first_key, stop, threads, doors, server })
     }
 
     /// Where it listens.
     pub fn listening(&self) -> SocketAddr {
         self.app.address
+    }
+
+    /// Transport and address of each door for analysts.
+    pub fn doors(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        self.doors.iter().flat_map(|doors| doors.listening.iter().copied())
     }
 
     /// The admin key that the first start made; shown once, stored only as its hash.
@@ -187,13 +231,18 @@ impl Api {
 
     /// Ends streams, answers open requests, waits for writes on their way to the log.
     pub async fn stop(self) {
-        let Self { app, stop, threads, server, .. } = self;
+        let Self { app, stop, threads, server, doors, .. } = self;
         app.closing.send_replace(true);
         // Streams wait for news alone.
         app.live.tell();
         let mut server = server;
         if tokio::time::timeout(DRAIN, &mut server).await.is_err() {
             server.abort();
+        }
+        if let Some(doors) = doors
+            && tokio::time::timeout(DRAIN, doors.closed()).await.is_err()
+        {
+            tracing::warn!("a door for analysts did not close in time");
         }
         let all = app.writes.acquire_many(WRITES_MAX as u32);
         if tokio::time::timeout(DRAIN, all).await.is_err() {
@@ -248,6 +297,35 @@ fn threads(
         thread("api-history", Box::new(move || fill.run()))?,
         thread("api-messages", Box::new(move || outbox.run()))?,
     ])
+}
+
+/// The doors for analysts; open mode knows nobody and has none.
+async fn open_doors(app: &Shared, places: Places) -> Result<Option<Doors>, StartError> {
+    let Some(analytics) = app.analytics.as_ref().filter(|_| app.open.is_none()) else {
+        return Ok(None);
+    };
+    let known = Known { store: Arc::clone(&app.store) };
+    let opened = Doors::open(places, analytics, &known, &app.closing).await;
+    opened.map(Some).map_err(|(address, source)| StartError::Listen { address, source })
+}
+
+/// The thread that follows what is not archived yet.
+fn newest_rows(
+    app: &Shared,
+    stop: &Arc<AtomicBool>,
+    (archive, views): (ArchiveSettings, Arc<Views>),
+) -> Result<JoinHandle<()>, StartError> {
+    let tail = archive::tail::Tail {
+        log: Arc::clone(&app.log),
+        store: archive.store,
+        clock: Arc::clone(&app.clock),
+        views,
+        metrics: archive.metrics,
+        stop: Arc::clone(stop),
+        runtime: tokio::runtime::Handle::current(),
+    };
+    let builder = std::thread::Builder::new().name("api-rows".to_owned());
+    builder.spawn(move || tail.run()).map_err(StartError::Thread)
 }
 
 /// The views of `states`, and where to follow `outputs` from.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use ingest::id::TenantId;
 
+pub mod archive;
 pub mod backup;
 pub mod decode;
 pub mod demo;
@@ -20,6 +21,7 @@ pub mod route;
 pub mod routes;
 pub mod run;
 pub mod simulate;
+pub mod sql;
 pub mod state;
 pub mod topics;
 pub mod vehicles;
@@ -54,6 +56,10 @@ pub enum Command {
     Engine(role::EngineArgs),
     /// Answer over HTTP (over Kafka).
     Api(role::ApiArgs),
+    /// Keep every output for good, and look at what is kept.
+    Archive(archive::Args),
+    /// Ask SQL over what was archived and what was not yet.
+    Sql(sql::Args),
     /// Copy a running installation.
     Backup(backup::Args),
     /// Decode protocol vectors from standard input, one answer line each.
@@ -80,7 +86,7 @@ pub enum Command {
 #[derive(Debug, Clone, clap::Args)]
 pub struct Sockets {
     /// `HOST:PORT` for every socket (port 0: free ones), or `NAME=HOST:PORT` for one protocol,
-    /// `api` or `ops`; may be given several times
+    /// `api`, `flight`, `postgres` or `ops`; may be given several times
     #[arg(long, value_name = "[NAME=]HOST:PORT")]
     pub listen: Vec<String>,
     /// Where /livez, /readyz and /metrics listen
@@ -116,6 +122,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Gateway(args) => role::gateway(args),
         Command::Engine(args) => role::engine(args),
         Command::Api(args) => role::api(args),
+        Command::Archive(args) => archive::run(args),
+        Command::Sql(args) => sql::run(args),
         Command::Backup(args) => backup::run(args),
         Command::Decode(args) => decode::run(&args),
         Command::Log(args) => log::run(args),

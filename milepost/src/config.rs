@@ -9,6 +9,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use api::analytics::Limits;
+use api::archive::Store;
+use api::archive::keep::Rules;
+use api::archive::schema::Table as Archived;
 use engine::alert::Policy;
 use engine::eta::EtaModel;
 use gateway::Network;
@@ -28,6 +32,10 @@ pub struct Config {
     pub engine: Engine,
     /// The HTTP API.
     pub api: Api,
+    /// What is kept for good.
+    pub archive: Archive,
+    /// What queries may use.
+    pub sql: Sql,
     /// Programs that are told.
     pub webhooks: Webhooks,
     /// Mail to customers.
@@ -57,19 +65,19 @@ pub struct Gateway {
     /// `[gateway.listen]`: protocol -> `HOST:PORT`, instead of host and usual port.
     pub listen: BTreeMap<String, String>,
     /// `[gateway.limits]`.
-    pub limits: Limits,
+    pub limits: DoorLimits,
 }
 
 impl Default for Gateway {
     fn default() -> Self {
-        Self { host: "127.0.0.1".into(), listen: BTreeMap::new(), limits: Limits::default() }
+        Self { host: "127.0.0.1".into(), listen: BTreeMap::new(), limits: DoorLimits::default() }
     }
 }
 
 /// `[gateway.limits]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Limits {
+pub struct DoorLimits {
     /// Connections at a time.
     pub connections: usize,
     /// Connections at a time from one address.
@@ -80,7 +88,7 @@ pub struct Limits {
     pub exempt: Vec<String>,
 }
 
-impl Default for Limits {
+impl Default for DoorLimits {
     fn default() -> Self {
         let limits = gateway::Limits::default();
         Self {
@@ -115,6 +123,72 @@ pub struct Api {
 impl Default for Api {
     fn default() -> Self {
         Self { listen: "127.0.0.1:8080".into(), secure: false }
+    }
+}
+
+/// `[archive]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Archive {
+    /// Folder or bucket; empty: `archive` under the data directory; `off`: none.
+    pub place: String,
+    /// Rows wait for so long before they are stored, seconds.
+    pub flush_s: f64,
+    /// Days that positions and paths are kept; 0: for ever.
+    pub positions_days: u32,
+    /// Days that arrivals as published are kept; 0: for ever.
+    pub etas_days: u32,
+    /// Days that events are kept; 0: for ever.
+    pub events_days: u32,
+    /// Days that files which nothing lists any more are kept.
+    pub unlisted_days: u32,
+    /// `[archive.options]`: of the bucket.
+    pub options: BTreeMap<String, String>,
+}
+
+impl Default for Archive {
+    fn default() -> Self {
+        Self {
+            place: String::new(),
+            flush_s: 60.0,
+            positions_days: 90,
+            etas_days: 0,
+            events_days: 0,
+            unlisted_days: 7,
+            options: BTreeMap::new(),
+        }
+    }
+}
+
+/// `[sql]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sql {
+    /// Memory of all queries together, MiB.
+    pub memory_mib: u32,
+    /// Disk of all queries together, MiB.
+    pub disk_mib: u32,
+    /// Longest that a query runs unless it asks for less or more, seconds.
+    pub seconds: f64,
+    /// Queries at a time.
+    pub queries: usize,
+    /// `HOST:PORT` of Arrow Flight SQL; empty: shut.
+    pub flight: String,
+    /// `HOST:PORT` of PostgreSQL's protocol; empty: shut.
+    pub postgres: String,
+}
+
+impl Default for Sql {
+    fn default() -> Self {
+        let limits = Limits::new(Path::new("").to_owned());
+        Self {
+            memory_mib: (limits.memory_bytes >> 20) as u32,
+            disk_mib: (limits.disk_bytes >> 20) as u32,
+            seconds: limits.seconds,
+            queries: limits.queries,
+            flight: "127.0.0.1:8815".into(),
+            postgres: "127.0.0.1:5433".into(),
+        }
     }
 }
 
@@ -169,6 +243,25 @@ pub const KEYS: &[(&str, &str)] = &[
     ("engine.accept_loss", "Go on although inputs never stepped are gone by retention."),
     ("api.listen", "Where the HTTP API listens."),
     ("api.secure", "Browsers reach it over TLS, by a proxy: cookies are Secure."),
+    ("archive.place", "Folder or s3://BUCKET/PREFIX; empty: DATA/archive; off: nothing is kept."),
+    (
+        "archive.flush_s",
+        "Rows wait so long before they are stored, seconds; SQL sees them at once.",
+    ),
+    ("archive.positions_days", "Days that positions and paths are kept; 0: for ever."),
+    ("archive.etas_days", "Days that arrivals as published are kept; 0: for ever."),
+    ("archive.events_days", "Days that events are kept; 0: for ever."),
+    ("archive.unlisted_days", "Days that files which nothing lists any more are kept."),
+    ("archive.options", "Of the bucket: aws_region, aws_endpoint, aws_access_key_id and so on."),
+    (
+        "sql.memory_mib",
+        "Memory of all queries together, MiB; what needs more spills or is refused.",
+    ),
+    ("sql.disk_mib", "Disk that queries spill to, MiB."),
+    ("sql.seconds", "Longest that a query runs unless it asks for less, seconds."),
+    ("sql.queries", "Queries that run at a time; others wait 5 s, then are refused."),
+    ("sql.flight", "Where Arrow Flight SQL listens, for ADBC and its drivers; empty: shut."),
+    ("sql.postgres", "Where PostgreSQL's protocol listens, for psql and Grafana; empty: shut."),
     ("webhooks.allow_private", "Webhooks may go to loopback and private addresses; never in demo."),
     (
         "mail.smtp",
@@ -254,6 +347,43 @@ impl Config {
         Ok(())
     }
 
+    /// The archive of a data directory; `None`: it is switched off.
+    pub fn archive(&self, data: Option<&Path>) -> anyhow::Result<Option<Store>> {
+        let Archive { place, options, .. } = &self.archive;
+        let place = match (place.as_str(), data) {
+            ("off", _) => return Ok(None),
+            ("", Some(data)) => data.join("archive").display().to_string(),
+            ("", None) => bail!("no archive is named: expected `archive.place` or `--data DIR`"),
+            (place, _) => place.to_owned(),
+        };
+        let store = Store::open(&place, options);
+        store.map(Some).with_context(|| format!("open archive `{place}`"))
+    }
+
+    /// How long what is kept.
+    pub fn keep(&self) -> Rules {
+        let Archive { positions_days, etas_days, events_days, unlisted_days, .. } = self.archive;
+        let days = [
+            (Archived::Positions, positions_days),
+            (Archived::Paths, positions_days),
+            (Archived::Etas, etas_days),
+            (Archived::Events, events_days),
+        ];
+        Rules { days: days.into(), unlisted_days }
+    }
+
+    /// What queries may use; they spill into `disk`.
+    pub fn query_limits(&self, disk: &Path) -> Limits {
+        let Sql { memory_mib, disk_mib, seconds, queries, .. } = self.sql;
+        Limits {
+            memory_bytes: (memory_mib as usize) << 20,
+            disk_bytes: u64::from(disk_mib) << 20,
+            seconds,
+            queries: queries.max(1),
+            ..Limits::new(disk.to_owned())
+        }
+    }
+
     /// How messages are sent.
     pub fn messages(&self) -> api::message::Settings {
         let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -310,9 +440,26 @@ impl Config {
         Ok(sockets)
     }
 
-    /// Where the api (`role` "api") or ops ("ops") listens, by flag or file.
+    /// Where analysts' programs connect, by flag or file.
+    pub fn doors(&self, flags: &[String]) -> anyhow::Result<api::Places> {
+        let place = |role: &str, configured: &str| {
+            let open = !configured.is_empty();
+            open.then(|| self.role_socket(role, flags)).transpose()
+        };
+        Ok(api::Places {
+            flight: place("flight", &self.sql.flight)?,
+            postgres: place("postgres", &self.sql.postgres)?,
+        })
+    }
+
+    /// Where a role listens that is no protocol of devices ([`ROLES`]), by flag or file.
     pub fn role_socket(&self, role: &str, flags: &[String]) -> anyhow::Result<SocketAddr> {
-        let mut place = address(if role == "api" { &self.api.listen } else { &self.ops.listen })?;
+        let mut place = address(match role {
+            "api" => &self.api.listen,
+            "flight" => &self.sql.flight,
+            "postgres" => &self.sql.postgres,
+            _ => &self.ops.listen,
+        })?;
         for flag in flags {
             match flag.split_once('=') {
                 None => place = address(flag)?,
@@ -351,7 +498,7 @@ impl Config {
 }
 
 /// Names of `--listen` that are no protocol.
-const ROLES: [&str; 2] = ["api", "ops"];
+const ROLES: [&str; 4] = ["api", "flight", "ops", "postgres"];
 
 fn protocol(name: &str) -> anyhow::Result<&'static dyn Protocol> {
     ingest::protocol::by_name(name).with_context(|| {

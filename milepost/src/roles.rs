@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use api::archive::{Archiver, Settings as KeepSettings};
 use api::ops::{Checks, Ops, Readiness};
-use api::{Api, Settings as ApiSettings};
+use api::{Api, ArchiveMetrics, ArchiveSettings, Settings as ApiSettings};
 use engine::runtime::{Engine, Maps, Settings as EngineSettings};
 use gateway::Gateway;
 use ingest::id::TenantId;
@@ -26,6 +27,8 @@ use crate::config::Config;
 /// A stop takes at most this long (contract §3).
 pub const STOP_LIMIT: Duration = Duration::from_secs(10);
 
+/// Where queries spill, under the data directory.
+pub const SPILL: &str = "spill";
 /// How long the door waits for the engine at the start.
 const READY_LIMIT: Duration = Duration::from_secs(30);
 /// How often the engine is asked meanwhile.
@@ -60,6 +63,17 @@ pub struct Answers {
     pub open: Option<TenantId>,
     /// The map, to refuse stops in the sea.
     pub map: Option<PathBuf>,
+    /// Answers queries over the archive, in a data directory or as configured.
+    pub queries: bool,
+}
+
+/// What the archive of a process is like.
+#[derive(Debug, Clone)]
+pub struct Keeping {
+    /// Data directory that it lies in, unless it is configured to lie elsewhere.
+    pub data: Option<PathBuf>,
+    /// Stable name of this process.
+    pub instance: String,
 }
 
 /// The parts to run.
@@ -71,6 +85,8 @@ pub struct Parts {
     pub engine: Option<Meaning>,
     /// The HTTP API.
     pub api: Option<Answers>,
+    /// The archive.
+    pub archive: Option<Keeping>,
     /// Where health and metrics listen; `None`: as configured.
     pub ops: Vec<String>,
 }
@@ -80,6 +96,7 @@ pub struct Process {
     gateway: Option<Gateway>,
     engine: Option<Arc<Mutex<Option<Engine>>>>,
     api: Option<Api>,
+    archive: Option<Archiver>,
     ops: Ops,
 }
 
@@ -106,11 +123,20 @@ impl Process {
             }
             None => None,
         };
+        let kept = ArchiveMetrics::default();
+        kept.register(&mut registry);
+        let archive = match &parts.archive {
+            Some(keeping) => start_archive(keeping, config, &log, &kept).await?,
+            None => None,
+        };
+        if let Some(archive) = &archive {
+            ready.push(("archive", Box::new(archive.readiness())));
+        }
         let api = match &parts.api {
             Some(answers) => {
                 let metrics = api::Metrics::default();
                 metrics.register(&mut registry);
-                let api = start_api(answers, config, &log, metrics).await?;
+                let api = start_api(answers, config, &log, (metrics, kept)).await?;
                 ready.push(("api", Box::new(api.readiness())));
                 Some(api)
             }
@@ -132,7 +158,7 @@ impl Process {
         let place = config.role_socket("ops", &parts.ops)?;
         let keys = parts.api.map(|a| a.data);
         let ops = Ops::start(place, Checks { ready, registry, keys }).await?;
-        Ok(Self { gateway, engine, api, ops })
+        Ok(Self { gateway, engine, api, archive, ops })
     }
 
     /// Every open socket, as the contract's one line says it.
@@ -148,6 +174,11 @@ impl Process {
         }
         let http = |role: &str, address: SocketAddr| json!({"role": role, "transport": "http", "address": address.to_string()});
         sockets.extend(self.api.iter().map(|api| http("api", api.listening())));
+        for (transport, address) in self.api.iter().flat_map(Api::doors) {
+            sockets.push(json!({
+                "role": "api", "transport": transport, "address": address.to_string(),
+            }));
+        }
         sockets.push(http("ops", self.ops.address()));
         json!({
             "listening": sockets,
@@ -178,6 +209,9 @@ impl Process {
             Some(engine) => tokio::task::spawn_blocking(move || engine.stop()).await?,
             None => Ok(()),
         };
+        if let Some(archive) = self.archive {
+            tokio::task::spawn_blocking(move || archive.stop()).await?;
+        }
         if let Some(api) = self.api {
             api.stop().await;
         }
@@ -241,7 +275,7 @@ async fn start_api(
     answers: &Answers,
     config: &Config,
     log: &Arc<dyn Log>,
-    metrics: api::Metrics,
+    (metrics, kept): (api::Metrics, ArchiveMetrics),
 ) -> anyhow::Result<Api> {
     let road = match &answers.map {
         Some(map) => Maps::open(map)?.newest(),
@@ -255,8 +289,39 @@ async fn start_api(
         secure: config.api.secure,
         messages: config.messages(),
         metrics,
+        archive: if answers.queries { queries(answers, config, kept)? } else { None },
     };
     Ok(Api::start(settings, Arc::clone(log), clock::wall()).await?)
+}
+
+/// The archive that queries are over, and what they may use.
+fn queries(
+    answers: &Answers,
+    config: &Config,
+    metrics: ArchiveMetrics,
+) -> anyhow::Result<Option<ArchiveSettings>> {
+    let Some(store) = config.archive(Some(&answers.data))? else { return Ok(None) };
+    let spill = answers.data.join(SPILL);
+    make_private(&spill)?;
+    let doors = config.doors(&answers.listen)?;
+    Ok(Some(ArchiveSettings { store, limits: config.query_limits(&spill), doors, metrics }))
+}
+
+async fn start_archive(
+    keeping: &Keeping,
+    config: &Config,
+    log: &Arc<dyn Log>,
+    metrics: &ArchiveMetrics,
+) -> anyhow::Result<Option<Archiver>> {
+    let Some(store) = config.archive(keeping.data.as_deref())? else { return Ok(None) };
+    let settings = KeepSettings {
+        store,
+        instance: keeping.instance.clone(),
+        flush_s: config.archive.flush_s,
+        keep: config.keep(),
+        metrics: metrics.clone(),
+    };
+    Ok(Some(Archiver::start(Arc::clone(log), settings, clock::wall()).await?))
 }
 
 async fn start_gateway(

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod archive;
 #[cfg(feature = "kafka")]
 mod broker;
 mod gateway;

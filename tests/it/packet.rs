@@ -98,6 +98,7 @@ async fn a_traced_fix_passes() {
         secure: false,
         messages: api::message::Settings::default(),
         metrics: api::Metrics::default(),
+        archive: None,
     };
     let api = Api::start(settings, Arc::clone(&log), Arc::clone(&clock)).await.unwrap();
     let gateway = door(Arc::clone(&log), &Metrics::default()).await;

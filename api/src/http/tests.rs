@@ -28,6 +28,7 @@ mod messages;
 mod people;
 mod receiver;
 mod resources;
+mod sql;
 mod streams;
 
 /// 2026-11-20T08:00:00Z.
@@ -42,6 +43,7 @@ struct World {
     open: Option<TenantId>,
     road: Option<Arc<Road>>,
     messages: crate::message::Settings,
+    archive: Option<crate::ArchiveSettings>,
     /// Seconds that the clock is ahead of where it would be.
     ahead: Arc<std::sync::atomic::AtomicI64>,
     runtime: tokio::runtime::Runtime,
@@ -76,6 +78,7 @@ impl World {
             road: None,
             runtime,
             messages: crate::message::Settings::default(),
+            archive: None,
             ahead: Arc::default(),
         };
         world.start();
@@ -96,6 +99,7 @@ impl World {
             secure: false,
             messages: self.messages.clone(),
             metrics: Metrics::default(),
+            archive: self.archive.clone(),
         };
         let api = self.runtime.block_on(Api::start(settings, log, self.clock())).unwrap();
         while api.ready().is_err() {

@@ -1,4 +1,4 @@
-//! Where a vehicle was: the track of the last day.
+//! Where a vehicle was: the last day from the history, what is older from the archive.
 
 #![expect(unused_qualifications, reason = "utoipa spells out the type of the parameters")]
 
@@ -11,13 +11,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
-use super::{Asked, known_vehicle};
+use super::{Asked, known_vehicle, sql};
 use crate::app::Shared;
 use crate::auth::Reader;
 use crate::history::{Point, TRACK_POINTS_MAX, TRACK_S};
 use crate::problem::{Failures, Problem};
 use crate::store::audit::{self, AuditRow};
 
+/// The history holds a little more than its day, seconds.
+const RECENT_MARGIN_S: f64 = 60.0;
 /// JSON lines, by `Accept`.
 const LINES: &str = "application/x-ndjson";
 
@@ -65,20 +67,17 @@ pub(crate) async fn get(
     let tenant = who.tenant.clone();
     // Nobody sees a track without its being written down.
     app.store.write(move |c| audit::add(c, &tenant, &seen).map_err(Problem::from)).await?;
-    let key = VehicleKey { tenant: who.tenant, vehicle }.to_string();
     let accept = headers.get(header::ACCEPT).and_then(|a| a.to_str().ok()).unwrap_or_default();
     let lines = accept.contains(LINES);
+    let points = points(&app, VehicleKey { tenant: who.tenant, vehicle }, (from, to)).await?;
     let made = tokio::task::spawn_blocking(move || {
-        let points = app.history.track(&key, from, to)?;
         let next = (points.len() >= TRACK_POINTS_MAX)
             .then(|| points.last().map(|(_, point)| Timestamp::from_micros(point.time_us)))
             .flatten();
         let text = if lines { as_lines(&points) } else { as_geojson(&id, &points).to_string() };
-        Ok::<_, Problem>((text, next, id))
+        (text, next, id)
     });
-    let made =
-        made.await.map_err(|_bad| Problem::unavailable("the track was cut off".to_owned()))?;
-    let (text, next, id) = made?;
+    let (text, next, id) = made.await.map_err(|_bad| cut_off())?;
     let kind = if lines { LINES } else { "application/geo+json" };
     let mut response = ([(header::CONTENT_TYPE, kind)], text).into_response();
     let link = next.map(|at| format!("</v1/vehicles/{id}/track?from={at}&to={to}>; rel=\"next\""));
@@ -86,6 +85,27 @@ pub(crate) async fn get(
         response.headers_mut().insert(header::LINK, link);
     }
     Ok(response)
+}
+
+fn cut_off() -> Problem {
+    Problem::unavailable("the track was cut off".to_owned())
+}
+
+/// Points of the last day are in the history; a span that begins earlier is read from the archive.
+async fn points(
+    app: &Shared,
+    key: VehicleKey,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<(String, Point)>, Problem> {
+    let recent = app.now().seconds_since(from) <= TRACK_S + RECENT_MARGIN_S;
+    if let Some(analytics) = app.analytics.as_ref().filter(|_| !recent) {
+        let span = (from, to);
+        let found = analytics.track(&key.tenant, &key.vehicle, span, TRACK_POINTS_MAX).await;
+        return found.map_err(|error| sql::problem(&error));
+    }
+    let (app, key) = (std::sync::Arc::clone(app), key.to_string());
+    let found = tokio::task::spawn_blocking(move || app.history.track(&key, from, to));
+    Ok(found.await.map_err(|_bad| cut_off())??)
 }
 
 fn time(field: &str, text: Option<&str>, absent: Timestamp) -> Result<Timestamp, Problem> {

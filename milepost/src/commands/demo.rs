@@ -15,7 +15,7 @@ mod customer;
 use crate::clock;
 use crate::config::Config;
 use crate::log;
-use crate::roles::{Answers, Door, Meaning, Parts, Process, make_private, stop_signal};
+use crate::roles::{Answers, Door, Keeping, Meaning, Parts, Process, make_private, stop_signal};
 
 /// Vans of the demo; at least 60 of them move in any minute.
 const VANS: u32 = 200;
@@ -84,7 +84,9 @@ async fn show(data: &Path, map: &Path, page: &str) -> anyhow::Result<()> {
             listen: vec![format!("api={page}")],
             open: Some(tenant.clone()),
             map: Some(map.to_owned()),
+            queries: true,
         }),
+        archive: Some(Keeping { data: Some(data.to_owned()), instance: "demo".into() }),
         ops: anywhere,
     };
     let process = Process::start(parts, &Config::default(), log::open(Some(data), None)?).await?;

@@ -78,6 +78,6 @@ pub fn engine(args: EngineArgs) -> anyhow::Result<()> {
 pub fn api(args: ApiArgs) -> anyhow::Result<()> {
     make_private(&args.data)?;
     let listen = args.at.sockets.all();
-    let answers = Answers { data: args.data, listen, open: None, map: args.map };
+    let answers = Answers { data: args.data, listen, open: None, map: args.map, queries: true };
     args.at.run(Parts { api: Some(answers), ..Parts::default() })
 }

@@ -8,7 +8,7 @@ use ingest::id::TenantId;
 use super::{Sockets, tenant};
 use crate::config::Config;
 use crate::log;
-use crate::roles::{Answers, Door, Meaning, Parts, make_private, run_until_stopped};
+use crate::roles::{Answers, Door, Keeping, Meaning, Parts, make_private, run_until_stopped};
 
 /// Runs all roles in one process.
 #[derive(Debug, clap::Args)]
@@ -48,12 +48,14 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let listen = args.sockets.all();
     let parts = Parts {
         gateway: Some(Door { listen: listen.clone(), register_unknown: args.register_unknown }),
-        engine: Some(Meaning { map: args.map.clone(), instance: args.instance }),
+        engine: Some(Meaning { map: args.map.clone(), instance: args.instance.clone() }),
+        archive: Some(Keeping { data: Some(args.data.clone()), instance: args.instance }),
         api: Some(Answers {
             data: args.data,
             listen: listen.clone(),
             open: None,
             map: Some(args.map),
+            queries: true,
         }),
         ops: listen,
     };

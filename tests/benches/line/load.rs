@@ -61,7 +61,9 @@ pub(crate) fn print(
             listen: anywhere.clone(),
             open: Some(TenantId::new("demo")?),
             map: Some(map.to_owned()),
+            queries: false,
         }),
+        archive: None,
         ops: anywhere,
     };
     let config = Config::default();

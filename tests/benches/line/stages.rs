@@ -74,16 +74,8 @@ pub(crate) fn print(road: &Arc<Road>, data: &Path) -> anyhow::Result<()> {
     let maps = Maps::of(vec![(road.hash().to_owned(), Arc::clone(road))]);
     let engine = Arc::new(Settings { maps, ..Settings::default() });
     let mut shard = Shard::join(&log, 0, &engine, clock.clock(), &Metrics::default())?;
-    let api = ApiSettings {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        data: data.to_owned(),
-        open: Some(tenant.clone()),
-        road: None,
-        secure: false,
-        messages: api::message::Settings::default(),
-        metrics: api::Metrics::default(),
-    };
-    let api = runtime.block_on(Api::start(api, Arc::clone(&log), clock.clock()))?;
+    let api =
+        runtime.block_on(Api::start(quiet(data, &tenant), Arc::clone(&log), clock.clock()))?;
     turns(&mut shard)?;
     let planned: Vec<NewRecord> =
         fleet.vans.iter().flat_map(|van| planned(&fleet, van, start)).collect();
@@ -273,4 +265,18 @@ fn planned(fleet: &Fleet, van: &Van, now: Timestamp) -> [NewRecord; 2] {
     let plan = plan_envelope(&route, pid("plan"), now, Some("bench"));
     [assignment_envelope(&assignment, Some("bench")), plan]
         .map(|envelope| envelope.into_record(Topic::Inputs, key.clone().into()))
+}
+
+/// An api that tells nobody and archives nothing.
+fn quiet(data: &Path, tenant: &TenantId) -> ApiSettings {
+    ApiSettings {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        data: data.to_owned(),
+        open: Some(tenant.clone()),
+        road: None,
+        secure: false,
+        messages: api::message::Settings::default(),
+        metrics: api::Metrics::default(),
+        archive: None,
+    }
 }

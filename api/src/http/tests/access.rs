@@ -83,6 +83,7 @@ fn open_mode_refuses_foreign_pages_and_binds() {
         secure: false,
         messages: crate::message::Settings::default(),
         metrics: Metrics::default(),
+        archive: None,
     };
     let log: Arc<dyn Log> = Arc::clone(&world.log) as _;
     let started = world.runtime.block_on(Api::start(settings, log, clock()));

@@ -1,0 +1,285 @@
+//! How a query is run: in its turn, on threads of its own, within its time, as a stream of bytes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::execution::SendableRecordBatchStream;
+use futures_util::StreamExt as _;
+use ingest::id::TenantId;
+use ingest::time::Timestamp;
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::answer::{Encoder, Format};
+use super::session::options;
+use super::{Analytics, Limits, QueryError};
+use crate::store::lock;
+
+/// Batches, and pieces of an answer, that wait for a slow reader.
+const WAITING_MAX: usize = 2;
+/// Longest name of a query, bytes.
+const ID_LENGTH_MAX: usize = 64;
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Name by which it can be looked at and ended; made up by the asker.
+    pub id: Option<String>,
+    /// One query.
+    pub sql: String,
+    /// How the answer is to look.
+    pub format: Format,
+    /// Rows after which it ends, marked as cut off.
+    pub rows: Option<u64>,
+    /// Longest that it may run, seconds.
+    pub seconds: f64,
+}
+
+/// How far a query is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Rows answered so far.
+    pub rows: u64,
+    /// Bytes answered so far.
+    pub bytes: u64,
+    /// How long it has been running.
+    pub seconds: f64,
+}
+
+/// A query that runs.
+#[derive(Debug)]
+pub(super) struct Running {
+    began: Instant,
+    rows: AtomicU64,
+    bytes: AtomicU64,
+    /// More rows were there than were asked for.
+    cut: AtomicBool,
+    end: Notify,
+}
+
+/// Rows on their way.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    pub(crate) schema: SchemaRef,
+    /// Everything committed before this time was seen.
+    pub(crate) as_of: Timestamp,
+    /// Batches in order; an error ends them.
+    pub(crate) batches: mpsc::Receiver<Result<RecordBatch, QueryError>>,
+    running: Arc<Running>,
+}
+
+/// An answer on its way.
+#[derive(Debug)]
+pub struct Answer {
+    /// Of what kind its bytes are.
+    pub format: Format,
+    /// Everything committed before this time was seen.
+    pub as_of: Timestamp,
+    /// Pieces in order; an error ends it.
+    pub pieces: mpsc::Receiver<Result<Bytes, QueryError>>,
+}
+
+/// Takes a query out of the list, and its permit back, when it is over.
+struct Listed {
+    analytics: Arc<Analytics>,
+    key: Option<(TenantId, String)>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        if let Some(key) = &self.key {
+            lock(&self.analytics.running).remove(key);
+        }
+    }
+}
+
+impl Analytics {
+    /// Plans and starts a query, and answers it as bytes.
+    pub async fn ask(self: &Arc<Self>, tenant: &TenantId, ask: Ask) -> Result<Answer, QueryError> {
+        let format = ask.format;
+        let Rows { schema, as_of, mut batches, running } = self.rows(tenant, ask).await?;
+        let (sender, pieces) = mpsc::channel(WAITING_MAX);
+        let mut encoder = Encoder::new(format, &schema, as_of)?;
+        let encode = async move {
+            while let Some(batch) = batches.recv().await {
+                let piece = batch.and_then(|batch| encoder.write(&batch));
+                let failed = piece.is_err();
+                if !tell(&running, &sender, piece).await || failed {
+                    return;
+                }
+            }
+            let seconds = running.began.elapsed().as_secs_f64();
+            let rest = encoder.finish(running.cut.load(Ordering::Relaxed), seconds);
+            tell(&running, &sender, rest).await;
+        };
+        self.threads()?.spawn(encode);
+        Ok(Answer { format, as_of, pieces })
+    }
+
+    /// Plans and starts a query. What is wrong with its text is said before anything else.
+    pub(crate) async fn rows(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        ask: Ask,
+    ) -> Result<Rows, QueryError> {
+        let as_of = self.as_of();
+        if as_of == Timestamp::default() {
+            return Err(QueryError::NotReady);
+        }
+        let permits = Arc::clone(&self.permits).acquire_owned();
+        let Ok(Ok(permit)) = tokio::time::timeout(Limits::WAIT, permits).await else {
+            return Err(QueryError::Busy(self.limits.queries));
+        };
+        let running = Arc::new(Running {
+            began: Instant::now(),
+            rows: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            cut: AtomicBool::new(false),
+            end: Notify::new(),
+        });
+        let key = self.list(tenant, &ask, &running)?;
+        let listed = Listed { analytics: Arc::clone(self), key, _permit: permit };
+        let (planned, schema) = oneshot::channel();
+        let (sender, batches) = mpsc::channel(WAITING_MAX);
+        let (work, tenant) = (Arc::clone(&running), tenant.clone());
+        self.threads()?.spawn(run(listed, (tenant, ask), work, (planned, sender)));
+        let schema = schema.await.map_err(|_gone| QueryError::Ended)??;
+        Ok(Rows { schema, as_of, batches, running })
+    }
+
+    fn list(
+        &self,
+        tenant: &TenantId,
+        ask: &Ask,
+        running: &Arc<Running>,
+    ) -> Result<Option<(TenantId, String)>, QueryError> {
+        let Some(id) = ask.id.clone() else { return Ok(None) };
+        if id.is_empty() || id.len() > ID_LENGTH_MAX {
+            return Err(QueryError::Refused(format!(
+                "id has {} characters, expected 1 to {ID_LENGTH_MAX}",
+                id.len()
+            )));
+        }
+        let key = (tenant.clone(), id);
+        let mut all = lock(&self.running);
+        if all.contains_key(&key) {
+            return Err(QueryError::Refused(format!("a query `{}` is running", key.1)));
+        }
+        all.insert(key.clone(), Arc::clone(running));
+        Ok(Some(key))
+    }
+
+    /// How far a tenant's query is; `None`: there is none of that name.
+    pub fn progress(&self, tenant: &TenantId, id: &str) -> Option<Progress> {
+        let key = (tenant.clone(), id.to_owned());
+        lock(&self.running).get(&key).map(|running| Progress {
+            rows: running.rows.load(Ordering::Relaxed),
+            bytes: running.bytes.load(Ordering::Relaxed),
+            seconds: running.began.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// Ends a tenant's query; whether there was one.
+    pub fn end(&self, tenant: &TenantId, id: &str) -> bool {
+        let key = (tenant.clone(), id.to_owned());
+        let running = lock(&self.running).get(&key).cloned();
+        running.inspect(|running| running.end.notify_one()).is_some()
+    }
+
+    /// The columns that a query would answer with; nothing is run.
+    pub(crate) async fn describe(
+        &self,
+        tenant: &TenantId,
+        sql: &str,
+    ) -> Result<SchemaRef, QueryError> {
+        let context = self.session(tenant, sql).await?;
+        let frame = context.sql_with_options(sql, options()).await?;
+        Ok(Arc::clone(frame.schema().inner()))
+    }
+
+    async fn plan(
+        &self,
+        tenant: &TenantId,
+        sql: &str,
+    ) -> Result<SendableRecordBatchStream, QueryError> {
+        let context = self.session(tenant, sql).await?;
+        let frame = context.sql_with_options(sql, options()).await?;
+        Ok(frame.execute_stream().await?)
+    }
+}
+
+type Batches = mpsc::Sender<Result<RecordBatch, QueryError>>;
+type Planned = oneshot::Sender<Result<SchemaRef, QueryError>>;
+
+/// A query from its text to its last batch, within its time, unless somebody ends it.
+async fn run(
+    listed: Listed,
+    (tenant, ask): (TenantId, Ask),
+    running: Arc<Running>,
+    (planned, sender): (Planned, Batches),
+) {
+    let until = running.began + Duration::from_secs_f64(ask.seconds);
+    let late = || QueryError::TooLong(ask.seconds);
+    let planning = listed.analytics.plan(&tenant, &ask.sql);
+    let stream = tokio::time::timeout_at(until, planning).await.unwrap_or_else(|_| Err(late()));
+    let mut stream = match stream {
+        Ok(stream) => stream,
+        Err(error) => {
+            // Whoever asked may have left.
+            drop(planned.send(Err(error)));
+            return;
+        }
+    };
+    if planned.send(Ok(stream.schema())).is_err() {
+        return;
+    }
+    let work = batches(&mut stream, &running, ask.rows.unwrap_or(u64::MAX), &sender);
+    let result = tokio::select! {
+        result = tokio::time::timeout_at(until, work) => result.unwrap_or_else(|_| Err(late())),
+        () = running.end.notified() => Err(QueryError::Ended),
+        () = sender.closed() => return,
+    };
+    // What it used is free before anybody hears that it is over.
+    drop((stream, listed));
+    if let Err(error) = result {
+        drop(sender.send(Err(error)).await);
+    }
+}
+
+async fn batches(
+    stream: &mut SendableRecordBatchStream,
+    running: &Running,
+    mut left: u64,
+    sender: &Batches,
+) -> Result<(), QueryError> {
+    while let Some(batch) = stream.next().await {
+        let mut batch = batch?;
+        let cut = batch.num_rows() as u64 > left;
+        if cut {
+            batch = batch.slice(0, left as usize);
+            running.cut.store(true, Ordering::Relaxed);
+        }
+        left -= batch.num_rows() as u64;
+        running.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+        if sender.send(Ok(batch)).await.is_err() || cut {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the piece was taken; an empty one needs no taking.
+async fn tell(
+    running: &Running,
+    sender: &mpsc::Sender<Result<Bytes, QueryError>>,
+    piece: Result<Bytes, QueryError>,
+) -> bool {
+    let bytes = piece.as_ref().map_or(0, Bytes::len);
+    running.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    (piece.is_ok() && bytes == 0) || sender.send(piece).await.is_ok()
+}

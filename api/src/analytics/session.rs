@@ -1,0 +1,134 @@
+//! What may be asked: one session per query, with the tables of one tenant and nothing else.
+
+use std::sync::Arc;
+
+use datafusion::catalog::view::ViewTable;
+use datafusion::execution::context::{SQLOptions, SessionContext};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{FunctionRegistry as _, SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
+use ingest::id::TenantId;
+
+use super::table::Archived;
+use super::views::VIEWS;
+use super::{Analytics, Limits, QueryError, fleet, functions};
+use crate::archive::schema::Table;
+
+/// Functions that can make a value of any size out of a few bytes, past every account of memory.
+const UNBOUNDED: [&str; 10] = [
+    "repeat",
+    "lpad",
+    "rpad",
+    "range",
+    "generate_series",
+    "gen_series",
+    "array_repeat",
+    "array_resize",
+    "list_repeat",
+    "list_resize",
+];
+/// Bytes of files' footers that are remembered.
+const FOOTERS_MAX: usize = 64 << 20;
+
+/// Threads that compute.
+pub(super) fn threads(limits: &Limits) -> usize {
+    match limits.threads {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads => threads,
+    }
+}
+
+/// Memory and disk that all queries share.
+pub(super) fn runtime(limits: &Limits) -> Result<Arc<RuntimeEnv>, QueryError> {
+    let disk = DiskManagerBuilder::default()
+        .with_mode(DiskManagerMode::Directories(vec![limits.disk.clone()]))
+        .with_max_temp_directory_size(limits.disk_bytes);
+    Ok(RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(limits.memory_bytes)))
+        .with_disk_manager_builder(disk)
+        .with_metadata_cache_limit(FOOTERS_MAX)
+        .build_arc()?)
+}
+
+/// A state with every function that may be called, and no tables.
+pub(super) fn base(limits: &Limits, runtime: &Arc<RuntimeEnv>) -> SessionState {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(threads(limits))
+        .with_information_schema(true)
+        .with_default_catalog_and_schema("milepost", "public");
+    let options = config.options_mut();
+    options.execution.parquet.pushdown_filters = true;
+    options.execution.parquet.reorder_filters = true;
+    options.execution.time_zone = Some("UTC".to_owned());
+    options.sql_parser.dialect = datafusion::common::config::Dialect::PostgreSQL;
+    let mut state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(Arc::clone(runtime))
+        .with_default_features()
+        .build();
+    for name in UNBOUNDED {
+        // An error means that there is none of that name.
+        drop(state.deregister_udf(name));
+    }
+    functions::register(&mut state);
+    state
+}
+
+/// Queries alone: no tables made, no rows changed, no settings, no files written.
+pub(super) fn options() -> SQLOptions {
+    SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false)
+}
+
+impl Analytics {
+    /// A session of one tenant, with the views that a text names.
+    pub(super) async fn session(
+        &self,
+        tenant: &TenantId,
+        text: &str,
+    ) -> Result<SessionContext, QueryError> {
+        let state = SessionStateBuilder::new_from_existing(self.base.clone())
+            .with_catalog_list(Arc::new(datafusion::catalog::MemoryCatalogProviderList::new()))
+            .build();
+        let context = SessionContext::new_with_state(state);
+        context.register_catalog(
+            "milepost",
+            Arc::new(datafusion::catalog::MemoryCatalogProvider::new()),
+        );
+        if let Some(catalog) = context.catalog("milepost") {
+            let schema = Arc::new(datafusion::catalog::MemorySchemaProvider::new());
+            catalog.register_schema("public", schema)?;
+        }
+        for table in Table::ALL {
+            let view = self.views.of(table);
+            let archived = Archived::new(self.archive.clone(), table, view, tenant.clone());
+            context.register_table(table.name(), Arc::new(archived))?;
+        }
+        if let Some(operations) = &self.operations {
+            fleet::register(&context, operations, tenant)?;
+        }
+        let lower = text.to_lowercase();
+        let all = ["information_schema", "show ", "describe"].iter().any(|w| lower.contains(w));
+        for view in needed(&lower, all) {
+            let plan = context.state().create_logical_plan(view.sql).await?;
+            let made = ViewTable::new(plan, Some(view.sql.to_owned()));
+            context.register_table(view.name, Arc::new(made))?;
+        }
+        Ok(context)
+    }
+}
+
+/// Views that a text names, and those that they name; in the order of [`VIEWS`], where each
+/// stands behind those it is made of.
+fn needed(text: &str, all: bool) -> Vec<&'static super::views::View> {
+    let mut needed: Vec<_> = Vec::new();
+    for view in VIEWS.iter().rev() {
+        let named = |by: &str| by.contains(view.name);
+        if all || named(text) || needed.iter().any(|n: &&super::views::View| named(n.sql)) {
+            needed.push(view);
+        }
+    }
+    needed.reverse();
+    needed
+}
