@@ -88,7 +88,8 @@ pub(super) async fn serve(
 /// One connection.
 struct Seat {
     analytics: Arc<Analytics>,
-    caller: Arc<OnceLock<Caller>>,
+    known: Known,
+    key: Arc<OnceLock<String>>,
     startup: Arc<CleartextPasswordAuthStartupHandler<Keys, DefaultServerParameterProvider>>,
     parser: Arc<NoopQueryParser>,
 }
@@ -96,7 +97,7 @@ struct Seat {
 /// Whose key a password is.
 struct Keys {
     known: Known,
-    caller: Arc<OnceLock<Caller>>,
+    key: Arc<OnceLock<String>>,
 }
 
 impl Debug for Keys {
@@ -114,10 +115,9 @@ impl AuthSource for Keys {
 
     async fn verify_password(&self, _: &LoginInfo, given: &[u8]) -> PgWireResult<Option<()>> {
         let key = std::str::from_utf8(given).unwrap_or_default();
-        let caller = self.known.caller(key);
-        let found = caller.map(|caller| {
+        let found = self.known.caller(key).map(|_caller| {
             // Set once: a connection has one startup.
-            drop(self.caller.set(caller));
+            drop(self.key.set(key.to_owned()));
         });
         std::future::ready(Ok(found)).await
     }
@@ -142,16 +142,18 @@ impl PgWireServerHandlers for Handlers {
 
 impl Seat {
     fn new(analytics: Arc<Analytics>, known: Known) -> Self {
-        let caller = Arc::new(OnceLock::new());
-        let keys = Keys { known, caller: Arc::clone(&caller) };
+        let key = Arc::new(OnceLock::new());
+        let keys = Keys { known: known.clone(), key: Arc::clone(&key) };
         let mut parameters = DefaultServerParameterProvider::default();
         parameters.server_version = format!("16.0-milepost-{}", env!("CARGO_PKG_VERSION"));
         let startup = Arc::new(CleartextPasswordAuthStartupHandler::new(keys, parameters));
-        Self { analytics, caller, startup, parser: Arc::new(NoopQueryParser::new()) }
+        Self { analytics, known, key, startup, parser: Arc::new(NoopQueryParser::new()) }
     }
 
-    fn caller(&self) -> PgWireResult<&Caller> {
-        self.caller.get().ok_or_else(|| refused("28000", "nobody has logged in".to_owned()))
+    /// Whose connection it is; looked up for every query, so that a revoked key ends it.
+    fn caller(&self) -> PgWireResult<Caller> {
+        let caller = self.key.get().and_then(|key| self.known.caller(key));
+        caller.ok_or_else(|| refused("28000", "the key is not valid".to_owned()))
     }
 
     async fn describe(&self, sql: &str, formats: &Formats) -> PgWireResult<Vec<FieldInfo>> {

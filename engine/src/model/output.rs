@@ -233,8 +233,8 @@ pub struct EtaOutput {
     pub whole: bool,
     /// In driving order.
     pub stops: Vec<StopEta>,
-    /// What was planned for each of `stops`, in their order; empty unless `whole`, and where a
-    /// version before 0.1.1 wrote it.
+    /// What was planned for each of `stops`, in their order; empty unless `whole`, and in
+    /// records that were written before there was such a field.
     pub planned: Vec<PlannedStop>,
 }
 
