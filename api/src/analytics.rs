@@ -18,6 +18,7 @@ use std::time::Duration;
 use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
+use engine::road::Road;
 use ingest::id::TenantId;
 use ingest::log::{Clock, Log};
 use ingest::time::Timestamp;
@@ -33,7 +34,7 @@ use crate::store::{Store as Operations, StoreError};
 pub mod answer;
 mod catalogue;
 mod fleet;
-mod functions;
+pub mod functions;
 mod query;
 mod session;
 pub(crate) mod table;
@@ -161,12 +162,13 @@ pub struct Analytics {
 }
 
 impl Analytics {
-    /// Over an archive, and what [`Views`] holds beyond it.
+    /// Over an archive, and what [`Views`] holds beyond it; speed limits are the map's.
     pub(crate) fn new(
         limits: Limits,
         archive: Store,
         views: Arc<Views>,
         operations: Option<Arc<Operations>>,
+        road: Option<Arc<Road>>,
     ) -> Result<Self, QueryError> {
         let spill = session::runtime(&limits)?;
         let threads = tokio::runtime::Builder::new_multi_thread()
@@ -177,7 +179,7 @@ impl Analytics {
             .map_err(|error| QueryError::Failed(error.to_string()))?;
         Ok(Self {
             permits: Arc::new(Semaphore::new(limits.queries)),
-            base: session::base(&limits, &spill),
+            base: session::base(&limits, &spill, road),
             limits,
             archive,
             views,
@@ -209,7 +211,7 @@ impl Analytics {
         read.map_err(|error| QueryError::Failed(error.to_string()))??;
         let failed = |error: StoreError| QueryError::Failed(error.to_string());
         let operations = data.map(Operations::open).transpose().map_err(failed)?;
-        Self::new(limits, archive, views, operations.map(Arc::new))
+        Self::new(limits, archive, views, operations.map(Arc::new), None)
     }
 
     /// What queries may use.

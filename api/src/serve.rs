@@ -153,7 +153,9 @@ impl Api {
                 let views = Arc::new(Views::default());
                 let (limits, place) = (archive.limits.clone(), archive.store.clone());
                 let operations = Some(Arc::clone(&store));
-                let made = Analytics::new(limits, place, Arc::clone(&views), operations)?;
+                let views_seen = Arc::clone(&views);
+                let road = settings.road.clone();
+                let made = Analytics::new(limits, place, views_seen, operations, road)?;
                 (Some(Arc::new(made)), Some((archive.clone(), views)))
             }
             None => (None, None),

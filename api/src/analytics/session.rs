@@ -9,6 +9,7 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{FunctionRegistry as _, SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
+use engine::road::Road;
 use ingest::id::TenantId;
 
 use super::table::Archived;
@@ -53,7 +54,11 @@ pub(super) fn runtime(limits: &Limits) -> Result<Arc<RuntimeEnv>, QueryError> {
 }
 
 /// A state with every function that may be called, and no tables.
-pub(super) fn base(limits: &Limits, runtime: &Arc<RuntimeEnv>) -> SessionState {
+pub(super) fn base(
+    limits: &Limits,
+    runtime: &Arc<RuntimeEnv>,
+    road: Option<Arc<Road>>,
+) -> SessionState {
     let mut config = SessionConfig::new()
         .with_target_partitions(threads(limits))
         .with_information_schema(true)
@@ -72,7 +77,7 @@ pub(super) fn base(limits: &Limits, runtime: &Arc<RuntimeEnv>) -> SessionState {
         // An error means that there is none of that name.
         drop(state.deregister_udf(name));
     }
-    functions::register(&mut state);
+    functions::register(&mut state, road);
     state
 }
 
