@@ -1,3 +1,5 @@
+-- A prediction is judged by the vehicle that it was made for, and by its first arrival: what was
+-- said of a stop before it was given to another vehicle came neither true nor false.
 WITH reached AS (
     SELECT vehicle, route, stop, min(time) AS arrived
     FROM events WHERE type = 'arrived' AND stop IS NOT NULL GROUP BY vehicle, route, stop

@@ -1,34 +1,48 @@
--- The newest version of a route in which a stop stands says what was planned for it.
-WITH planned AS (
-    SELECT vehicle, route, stop, "order", version, place, lat, lng, window_from, window_to,
+-- What is planned for a stop stands in the newest whole version of its route. A stop that the
+-- newest version has no more was moved away or left out; it is listed if it was visited before.
+WITH said AS (
+    SELECT vehicle, route, stop, "order", version, seq, place, lat, lng, window_from, window_to,
            service_s,
-           row_number() OVER (PARTITION BY route, stop ORDER BY version DESC, seq DESC) AS newest
-    FROM etas WHERE place IS NOT NULL AND lat IS NOT NULL
+           first_value(vehicle) OVER newest AS newest_vehicle,
+           first_value(seq) OVER newest AS newest_seq,
+           row_number() OVER (PARTITION BY route, stop ORDER BY version DESC, time DESC, seq DESC)
+               AS age
+    FROM etas WHERE place IS NOT NULL
+    WINDOW newest AS (PARTITION BY route ORDER BY version DESC, time DESC, seq DESC)
 ),
+-- Whoever visits it: a route may have changed its vehicle since.
 happened AS (
-    SELECT vehicle, route, stop,
+    SELECT route, stop,
+           last_by(vehicle, time)
+               FILTER (WHERE type IN ('arrived', 'completed', 'failed', 'skipped')) AS vehicle,
            min(time) FILTER (WHERE type = 'arrived') AS arrived,
            max(time) FILTER (WHERE type = 'departed') AS departed,
            max(time) FILTER (WHERE type = 'completed') AS completed,
-           max(time) FILTER (WHERE type = 'failed') AS failed,
-           max(time) FILTER (WHERE type = 'skipped') AS skipped,
-           max(cause) FILTER (WHERE type = 'failed') AS reason,
+           last_by(type, time) FILTER (WHERE type IN ('completed', 'failed', 'skipped')) AS ended,
+           last_by(cause, time) FILTER (WHERE type = 'failed') AS reason,
            min(time) FILTER (WHERE type = 'predicted_late') AS warned
-    FROM events WHERE stop IS NOT NULL GROUP BY vehicle, route, stop
+    FROM events WHERE stop IS NOT NULL GROUP BY route, stop
+),
+stayed AS (
+    SELECT route, stop, sum(dwell_s) AS dwell_s, count(*) AS visits FROM visits GROUP BY route, stop
+),
+-- Who only told that it was done had been there by then.
+judged AS (
+    SELECT p.*, coalesce(h.vehicle, p.vehicle) AS who, h.arrived, h.departed, h.warned, h.ended,
+           CASE WHEN h.ended = 'failed' THEN h.reason END AS reason,
+           coalesce(h.arrived, CASE WHEN h.ended = 'completed' THEN h.completed END) AS reached
+    FROM said p LEFT JOIN happened h ON h.route = p.route AND h.stop = p.stop
+    WHERE p.age = 1
 )
-SELECT p.vehicle, p.route, p.stop, p."order", p.version, p.place, p.lat, p.lng,
-       p.window_from, p.window_to, p.service_s,
-       h.arrived, h.departed, h.warned,
-       CASE WHEN h.failed IS NOT NULL THEN 'failed'
-            WHEN h.completed IS NOT NULL THEN 'completed'
-            WHEN h.skipped IS NOT NULL THEN 'skipped'
-            WHEN h.departed IS NOT NULL THEN 'departed'
-            WHEN h.arrived IS NOT NULL THEN 'arrived'
+SELECT j.who AS vehicle, j.route, j.stop, j."order", j.version, j.place, j.lat, j.lng,
+       j.window_from, j.window_to, j.service_s, j.arrived, j.departed, j.warned,
+       CASE WHEN j.ended IS NOT NULL THEN j.ended
+            WHEN j.departed IS NOT NULL THEN 'departed'
+            WHEN j.arrived IS NOT NULL THEN 'arrived'
             ELSE 'open' END AS outcome,
-       h.reason,
-       date_part('epoch', h.departed - h.arrived) AS dwell_s,
-       date_part('epoch', greatest(h.arrived, p.window_from) - p.window_to) AS late_s,
-       h.arrived <= p.window_to AS on_time
-FROM planned p
-LEFT JOIN happened h ON h.vehicle = p.vehicle AND h.route = p.route AND h.stop = p.stop
-WHERE p.newest = 1
+       j.reason, s.dwell_s, coalesce(s.visits, 0) AS visits,
+       date_part('epoch', greatest(j.reached, j.window_from) - j.window_to) AS late_s,
+       j.reached <= j.window_to AS on_time
+FROM judged j LEFT JOIN stayed s ON s.route = j.route AND s.stop = j.stop
+WHERE (j.vehicle = j.newest_vehicle AND j.seq = j.newest_seq)
+   OR j.arrived IS NOT NULL OR j.ended IS NOT NULL
