@@ -36,6 +36,7 @@ mod catalogue;
 mod fleet;
 pub mod functions;
 mod query;
+pub(crate) mod report;
 mod session;
 pub(crate) mod table;
 mod track;

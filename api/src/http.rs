@@ -35,6 +35,7 @@ pub(crate) mod messages;
 pub(crate) mod people;
 pub(crate) mod plan;
 pub(crate) mod positions;
+pub(crate) mod reports;
 pub(crate) mod reroutes;
 pub(crate) mod routes;
 pub(crate) mod session;
@@ -85,6 +86,8 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(stream::get))
         .routes(routes!(sql::tables, sql::post))
         .routes(routes!(sql::progress, sql::end))
+        .routes(routes!(reports::list))
+        .routes(routes!(reports::get))
         .routes(routes!(links::post, links::list))
         .routes(routes!(links::get, links::delete))
         .routes(routes!(line::get))

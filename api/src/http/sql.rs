@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// Longest query, bytes.
 const SQL_MAX: usize = 256 * 1024;
 /// As of when an answer is.
-const AS_OF: &str = "milepost-as-of";
+pub(crate) const AS_OF: &str = "milepost-as-of";
 
 /// A query. The body may also be its text alone, as `application/sql` or `text/plain`.
 #[derive(Debug, Clone, Deserialize, ToSchema)]

@@ -27,6 +27,7 @@ mod map;
 mod messages;
 mod people;
 mod receiver;
+mod reports;
 mod resources;
 mod sql;
 mod streams;

@@ -23,6 +23,7 @@ fn filled(path: &str, id: &str) -> String {
     let tile = path.replace("{z}", "0").replace("{x}", "0").replace("{y}", "0");
     let ids = tile.replace("{id}", id).replace("{stop}", "x").replace("{order}", "x");
     ids.replace("{delivery}", "x")
+        .replace("{name}", "x")
         .replace("{event}", "x")
         .replace("{language}", "x")
         .replace("{token}", "x")
