@@ -32,6 +32,7 @@ use crate::metrics::ArchiveMetrics;
 use crate::store::{Store as Operations, StoreError};
 
 pub mod answer;
+mod asof;
 mod catalogue;
 mod fleet;
 pub mod functions;

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::answer::{Encoder, Format};
 use super::session::options;
-use super::{Analytics, Limits, QueryError};
+use super::{Analytics, Limits, QueryError, asof};
 use crate::store::lock;
 
 /// Batches, and pieces of an answer, that wait for a slow reader.
@@ -198,7 +198,7 @@ impl Analytics {
         sql: &str,
     ) -> Result<SchemaRef, QueryError> {
         let context = self.session(tenant, sql).await?;
-        let frame = context.sql_with_options(sql, options()).await?;
+        let frame = asof::frame(&context, sql, options()).await?;
         Ok(Arc::clone(frame.schema().inner()))
     }
 
@@ -208,7 +208,7 @@ impl Analytics {
         sql: &str,
     ) -> Result<SendableRecordBatchStream, QueryError> {
         let context = self.session(tenant, sql).await?;
-        let frame = context.sql_with_options(sql, options()).await?;
+        let frame = asof::frame(&context, sql, options()).await?;
         Ok(frame.execute_stream().await?)
     }
 }

@@ -14,7 +14,7 @@ use ingest::id::TenantId;
 
 use super::table::Archived;
 use super::views::VIEWS;
-use super::{Analytics, Limits, QueryError, fleet, functions};
+use super::{Analytics, Limits, QueryError, asof, fleet, functions};
 use crate::archive::schema::Table;
 
 /// Functions that can make a value of any size out of a few bytes, past every account of memory.
@@ -72,12 +72,14 @@ pub(super) fn base(
         .with_config(config)
         .with_runtime_env(Arc::clone(runtime))
         .with_default_features()
+        .with_physical_optimizer_rules(asof::rules())
         .build();
     for name in UNBOUNDED {
         // An error means that there is none of that name.
         drop(state.deregister_udf(name));
     }
     functions::register(&mut state, road);
+    asof::register(&mut state);
     state
 }
 
