@@ -16,8 +16,10 @@ function makeClocks() {
     second: of({ hour: "2-digit", minute: "2-digit", second: "2-digit" }),
     day: of({ weekday: "short", day: "numeric", month: "short" }),
     full: of({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }),
+    precise: of({ year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" }),
     name: of({ timeZoneName: "short" }),
     /** For reckoning, whatever figures the person reads. */
+    date: new Intl.DateTimeFormat("en-GB", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit" }),
     plain: new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit" }),
   };
 }
@@ -50,6 +52,15 @@ export const clockSeconds = (at: number): string => clocks.second.format(at);
 export const day = (at: number): string => clocks.day.format(at);
 /** `20 Nov 14:08` */
 export const dayClock = (at: number): string => clocks.full.format(at);
+/** `20 Nov 2026, 14:08:32` */
+export const precise = (at: number): string => (Number.isFinite(at) ? clocks.precise.format(at) : "–");
+/** `Fri, 20 Nov 2026` of `2026-11-20`, which is the same day in every zone. */
+export function dayOnly(date: string): string {
+  const at = Date.parse(date);
+  return Number.isFinite(at) ? wholeDay.format(at) : date;
+}
+/** `20 Nov` in a zone. */
+export const dayShort = (at: number, zone_: string): string => new Intl.DateTimeFormat(locale, { timeZone: zone_, day: "numeric", month: "short" }).format(at);
 /** `14:22–14:34` */
 export const span = (from: number, to: number): string => `${clock(from)}–${clock(to)}`;
 
@@ -57,6 +68,22 @@ export const span = (from: number, to: number): string => `${clock(from)}–${cl
 export function midnight(at: number): number {
   const [hours = 0, minutes = 0, seconds = 0] = clocks.plain.format(at).split(":").map(Number);
   return at - ((hours * 60 + minutes) * 60 + seconds) * 1000 - (at % 1000);
+}
+
+/** `2026-11-20`: the day of `at` in the zone that is shown. */
+export function dateOf(at: number): string {
+  const noon = midnight(at) + 12 * 3_600_000;
+  const [day = "", month = "", year = ""] = clocks.date.format(noon).split("/");
+  return `${year}-${month}-${day}`;
+}
+
+/** When a day such as `2026-11-20` begins in the zone that is shown; NaN where it is none. */
+export function dayBegins(date: string): number {
+  const noon = Date.parse(`${date}T12:00:00Z`);
+  if (Number.isNaN(noon)) return NaN;
+  // Noon in Greenwich is another day where clocks are half a day away.
+  const near = [0, -1, 1].map((days) => midnight(noon + days * 24 * 3_600_000));
+  return near.find((at) => dateOf(at + 6 * 3_600_000) === date) ?? noon;
 }
 
 /** Milliseconds of an RFC 3339 time; NaN stays NaN. */
@@ -81,6 +108,7 @@ export function signedMinutes(whole: number): string {
   return t("{signed} min", { signed: sign + number(Math.abs(whole)) });
 }
 
+const wholeDay = new Intl.DateTimeFormat(locale, { timeZone: "UTC", weekday: "short", day: "numeric", month: "short", year: "numeric" });
 const plain = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
 const one = new Intl.NumberFormat(locale, { maximumFractionDigits: 1, minimumFractionDigits: 1 });
 const whole = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
@@ -89,6 +117,14 @@ const tenth = new Intl.NumberFormat(locale, {
 });
 
 export const number = (value: number): string => plain.format(value);
+const fixed = new Map<string, Intl.NumberFormat>();
+/** With so many decimals, thousands set apart or not. */
+export function decimals(value: number, places: number, grouped: boolean): string {
+  const key = `${places} ${grouped}`;
+  const found = fixed.get(key) ?? new Intl.NumberFormat(locale, { minimumFractionDigits: places, maximumFractionDigits: places, useGrouping: grouped });
+  fixed.set(key, found);
+  return found.format(value);
+}
 /** Share of one, whole percent. */
 export const percent = (share: number): string => whole.format(share);
 /** Share of one with a tenth; rounded down, so that 100 % means all. */

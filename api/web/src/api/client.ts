@@ -43,6 +43,8 @@ export interface Ask {
   /** Makes a repeated write one write. */
   once?: string;
   signal?: AbortSignal;
+  /** A file rather than JSON. */
+  as?: "blob";
 }
 
 /** Asks and gives the answer's JSON; nothing for 204. Throws a `Problem`. */
@@ -57,6 +59,7 @@ export async function ask<T>(path: string, options: Ask = {}): Promise<T> {
     throw new Problem(0, t("The server does not answer"), error instanceof Error ? error.message : "");
   });
   if (answer.status === 204) return undefined as T;
+  if (answer.ok && options.as === "blob") return (await answer.blob()) as T;
   const json: unknown = await answer.json().catch(() => undefined);
   if (answer.ok) return json as T;
   const body = (json ?? {}) as Partial<ProblemBody>;

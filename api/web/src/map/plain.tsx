@@ -3,6 +3,7 @@ import { effect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { t } from "../messages/translate";
 import { Icon } from "../parts/shape";
+import { positions } from "../analytics/places";
 import { bounds, lastMarkers, onMarkers } from "../state/live";
 import { theme } from "../state/theme";
 import type { Label } from "../worker/protocol";
@@ -20,13 +21,15 @@ export interface PlainProps {
   /** The map fits to its content again when this changes. */
   subject: string;
   onStop?: (stop: string) => void;
+  /** Rows of an answer, each with its number as `row`, and the one that is marked; -1 for none. */
+  shapes?: { features: GeoJSON.Feature[]; chosen: number; onPick: (row: number) => void };
 }
 
 /** The box around lines, stops and words. */
 function around(props: PlainProps): Box | undefined {
   const points = [
     ...props.lines.flatMap((line) => line.coordinates), ...props.stops.map((s) => [s.lng, s.lat] as const),
-    ...(props.words ?? []).map((w) => [w.lng, w.lat] as const),
+    ...(props.words ?? []).map((w) => [w.lng, w.lat] as const), ...(props.shapes?.features ?? []).flatMap((f) => positions(f.geometry)),
   ].filter(([lng, lat]) => Number.isFinite(lng) && Number.isFinite(lat));
   if (points.length === 0) return bounds.peek();
   const [xs, ys] = [points.map((p) => p[0]!), points.map((p) => p[1]!)];
@@ -51,9 +54,14 @@ function Drawn(props: PlainProps) {
     view.setWords(props.words ?? []);
     view.choose(props.chosen ?? null);
     view.onStop = props.onStop ?? (() => {});
+    if (props.shapes !== undefined) {
+      view.onShape = props.shapes.onPick;
+      view.setShapes(props.shapes.features, props.shapes.chosen);
+    }
+    if (fitted.current === props.subject) return;
     const box = around(props);
-    const empty = props.lines.length + props.stops.length + (props.words?.length ?? 0) === 0;
-    if (fitted.current === props.subject || box === undefined || empty) return;
+    const empty = props.lines.length + props.stops.length + (props.words?.length ?? 0) + (props.shapes?.features.length ?? 0) === 0;
+    if (box === undefined || empty) return;
     fitted.current = props.subject;
     view.fit(box);
   };
@@ -61,7 +69,7 @@ function Drawn(props: PlainProps) {
     if (host.current === null) return undefined;
     const box = around(props);
     const vans = props.chosen !== undefined;
-    const view = new MapView(host.current, { vans, alone: true, ...(box === undefined ? {} : { box }), padding: { top: 48, right: 64, bottom: 40, left: 48 } });
+    const view = new MapView(host.current, { vans, alone: true, shapes: props.shapes !== undefined, ...(box === undefined ? {} : { box }), padding: { top: 48, right: 64, bottom: 40, left: 48 } });
     held.current = view;
     const markers = (m: Parameters<MapView["setMarkers"]>[0]) => view.setMarkers(m);
     if (vans) {

@@ -1,5 +1,5 @@
 /** One map: its camera, its layers, and what is under the pointer. */
-import { AttributionControl, type LngLatBoundsLike, Map as MapLibre, setWorkerUrl } from "maplibre-gl";
+import { AttributionControl, type GeoJSONSource, type LngLatBoundsLike, Map as MapLibre, setWorkerUrl } from "maplibre-gl";
 import "maplibre-gl/dist/maplibre-gl.css";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import { whenTaken } from "../offline/begin";
@@ -9,6 +9,7 @@ import type { Label, Markers } from "../worker/protocol";
 import { FLOATS } from "../worker/protocol";
 import { mercatorX, mercatorY } from "../worker/markers";
 import { VansLayer } from "./layer";
+import { addShapes, chooseShape, SHAPE_LAYERS, SHAPE_SOURCE } from "./shapes";
 import { addImages, addOverlays, addWords, routeData, type RouteLine, type RouteStop, stopData, wordData } from "./overlays";
 import { ATTRIBUTION, style } from "./style";
 
@@ -44,6 +45,8 @@ export interface Wanted {
   vans: boolean;
   /** Of the vans only the chosen one. */
   alone?: boolean;
+  /** Rows of an answer can be shown. */
+  shapes?: boolean;
   /** Room that floats take at its edges, pixels. */
   padding?: { top: number; right: number; bottom: number; left: number };
 }
@@ -59,6 +62,7 @@ export class MapView {
   private lines: RouteLine[] = [];
   private stops: RouteStop[] = [];
   private words: Label[] = [];
+  private shapes: { features: GeoJSON.Feature[]; chosen: number } = { features: [], chosen: -1 };
   private later: ReturnType<typeof setTimeout> | undefined;
   /** When each source was given something last. */
   private readonly given = new Map<string, number>();
@@ -66,6 +70,7 @@ export class MapView {
   onPick: (vehicle: string | null) => void = () => {};
   onHover: (vehicle: string | null) => void = () => {};
   onStop: (stop: string) => void = () => {};
+  onShape: (row: number) => void = () => {};
   onMove: (camera: Camera, byPerson: boolean) => void = () => {};
   onReady: () => void = () => {};
 
@@ -103,6 +108,7 @@ export class MapView {
       if (this.gone) return;
       addImages(this.map);
       addOverlays(this.map);
+      if (this.wanted.shapes === true) addShapes(this.map);
       if (this.wanted.vans) {
         this.vans.still = still.matches;
         this.vans.alone = this.wanted.alone ?? false;
@@ -112,6 +118,7 @@ export class MapView {
       addWords(this.map);
       this.ready = true;
       this.draw();
+      this.drawShapes();
       this.onReady();
     };
     if (tiled) this.map.once("style.load", begin);
@@ -134,16 +141,35 @@ export class MapView {
       }
     }
     addImages(this.map);
-    for (const id of ["words", "stops", "route-proposed", "route-track", "route-done", "route-late", "route-ahead", "route-halo", "vans"]) {
+    for (const id of ["words", "stops", "route-proposed", "route-track", "route-done", "route-late", "route-ahead", "route-halo", "vans", ...SHAPE_LAYERS]) {
       if (this.map.getLayer(id) !== undefined) this.map.removeLayer(id);
     }
     for (const id of ["route", "stops", "words"]) this.map.removeSource(id);
     addOverlays(this.map);
+    if (this.wanted.shapes === true) {
+      this.map.removeSource(SHAPE_SOURCE);
+      addShapes(this.map);
+    }
     if (this.wanted.vans) this.map.addLayer(this.vans);
     addWords(this.map);
     [this.drawn.route, this.drawn.words] = ["", ""];
     this.given.clear();
     this.draw();
+    this.drawShapes();
+  }
+
+  /** Shows rows of an answer, one of them marked; -1 marks none. */
+  setShapes(features: GeoJSON.Feature[], chosen: number): void {
+    const before = this.shapes;
+    this.shapes = { features, chosen };
+    if (before.features !== features) this.drawShapes();
+    else if (before.chosen !== chosen && this.ready) chooseShape(this.map, chosen);
+  }
+
+  private drawShapes(): void {
+    if (!this.ready || this.wanted.shapes !== true) return;
+    void this.map.getSource<GeoJSONSource>(SHAPE_SOURCE)?.setData({ type: "FeatureCollection", features: this.shapes.features });
+    chooseShape(this.map, this.shapes.chosen);
   }
 
   setMarkers(markers: Markers): void {
@@ -209,6 +235,9 @@ export class MapView {
     if (this.ready) {
       const stop = this.map.queryRenderedFeatures([x, y], { layers: ["stops"] })[0]?.properties["id"] as string | undefined;
       if (stop !== undefined) return this.onStop(stop);
+      const layers = SHAPE_LAYERS.slice(0, 3);
+      const row = this.wanted.shapes === true ? this.map.queryRenderedFeatures([[x - 4, y - 4], [x + 4, y + 4]], { layers })[0]?.properties["row"] as number | undefined : undefined;
+      if (row !== undefined) return this.onShape(row);
     }
     this.onPick(null);
   }

@@ -35,6 +35,7 @@ function Rail() {
       <Item to="/exceptions" icon="exceptions" word={t("Exceptions")} at={begins("/exceptions")} badge={pressing.value.length} />
       <Item to="/routes" icon="routes" word={t("Routes")} at={begins("/routes")} />
       <Item to="/messages" icon="mail" word={t("Messages")} at={begins("/messages")} />
+      <Item to="/analytics" icon="analytics" word={t("Analytics")} at={begins("/analytics")} />
       <Item to="/links" icon="link" word={t("Links")} wide at={begins("/links")} />
       <span class="gap" />
       <button type="button" class="item wide" aria-expanded={help.value} onClick={() => { help.value = !help.value; }}>
@@ -61,9 +62,9 @@ function ToastView() {
 function keyList(): [string[], string][] {
   return [
     [["/"], t("Search")], [["J", "K"], t("Next, previous row")], [["Enter"], t("Do the best remedy")], [["O"], t("Open the van")],
-    [["G", "L"], t("Go to Live")], [["G", "E"], t("Go to Exceptions")], [["G", "P"], t("Go to Routes")],
+    [["G", "L"], t("Go to Live")], [["G", "E"], t("Go to Exceptions")], [["G", "P"], t("Go to Routes")], [["G", "A"], t("Go to Analytics")],
     [["1", "4"], t("Filter on time, at risk, late, no signal")], [["F"], t("Fit the map")], [["+", "−"], t("Zoom")], [["M"], t("Focus the map")],
-    [["I"], t("Say the selected van")], [["T", "Enter"], t("Tell customers")], [["S"], t("Leave alone for 30 min")], [["A"], t("Take care of it")], [["Z"], t("Undo")], [["L"], t("Back to live")], [["?"], t("These keys")], [["Esc"], t("Close, one level")],
+    [["I"], t("Say the selected van")], [["T", "Enter"], t("Tell customers")], [["S"], t("Leave alone for 30 min")], [["A"], t("Take care of it")], [["Z"], t("Undo")], [["L"], t("Back to live")], [["?"], t("These keys")], [["Ctrl", "Enter"], t("Run the query")], [["Esc"], t("Close, one level; end the query")],
   ];
 }
 

@@ -22,6 +22,7 @@ const SCREENS: Record<string, FunctionComponent> = {
   links: Links,
   messages: Messages,
   settings: Settings,
+  analytics: lazy(() => import("./analytics/analytics").then((m) => ({ default: m.Analytics }))),
   replay: lazy(() => import("./fleet/replay").then((m) => ({ default: m.Replay }))),
 };
 

@@ -35,7 +35,7 @@ export function onKey(handler: Handler): () => void {
   };
 }
 
-const PLACES: Record<string, string> = { l: "/", e: "/exceptions", p: "/routes", o: "/messages", a: "/settings/devices" };
+const PLACES: Record<string, string> = { l: "/", e: "/exceptions", p: "/routes", o: "/messages", a: "/analytics", s: "/settings/devices" };
 /** How long `G` waits for its second key, milliseconds. */
 const SECOND_KEY = 1_500;
 let going = 0;

@@ -1,6 +1,7 @@
 /** Who is logged in. */
 import { signal } from "@preact/signals";
 import { ask, Problem, type Session } from "../api/client";
+import { clear } from "../analytics/history";
 import { t } from "../messages/translate";
 import { forget, keep, recall } from "../offline/kept";
 import { show } from "./notices";
@@ -45,6 +46,7 @@ export async function logIn(with_: Credentials): Promise<void> {
 /** Ends the session. What was kept goes first: without a network the server cannot be told. */
 export async function logOut(): Promise<void> {
   await forget();
+  clear(localStorage);
   try {
     await ask("/v1/session", { method: "DELETE" });
     location.reload();

@@ -1,6 +1,7 @@
 // run.js [URL] [WORD]: all browser tests, in a few browsers at once; with URL (or MILEPOST_URL) also those
 // against a running demo. WORD: only tests whose name has it.
 import { launch } from "./harness.js";
+import { analytics, analyticsOfDemo } from "./analytics.js";
 import { board } from "./board.js";
 import { languages, languagesOfPage } from "./languages.js";
 import { live } from "./live.js";
@@ -14,7 +15,7 @@ const LANES = 2;
 const args = process.argv.slice(2);
 const url = (args.find((a) => a.startsWith("http")) ?? process.env.MILEPOST_URL)?.replace(/\/$/, "");
 const word = args.find((a) => !a.startsWith("http"));
-const suites = { live, vehicle, board, offline, languages, others, ...(url === undefined ? {} : { demo: { ...real(url), ...offlinePage(url), ...languagesOfPage(url) } }) };
+const suites = { live, vehicle, board, analytics, offline, languages, others, ...(url === undefined ? {} : { demo: { ...real(url), ...offlinePage(url), ...languagesOfPage(url), ...analyticsOfDemo(url) } }) };
 
 /** Every test that is asked for, in order. */
 const waiting = Object.entries(suites)

@@ -3,6 +3,7 @@ import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Archive } from "./archive.js";
 import { Town } from "./town.js";
 
 const DIST = fileURLToPath(new URL("../../dist/", import.meta.url));
@@ -36,6 +37,7 @@ export class Fake {
     /** Orders whose customers were told. */
     this.told = new Set();
     this.frame = 0;
+    this.archive = new Archive();
     this.tables = tables();
     this.server = createServer((request, response) => void this.answer(request, response));
   }
@@ -152,6 +154,8 @@ export class Fake {
         const found = town.delivery(id);
         return found === undefined ? send(response, 404, problem(404, `order ${id} is not known`)) : send(response, 200, found);
       }
+      case "sql": return this.archive.sql(request, response, id, body, { send, problem });
+      case "reports": return this.archive.reports(response, url, id, { send, problem });
       default: return this.table(request, response, name, id, what, body);
     }
   }
