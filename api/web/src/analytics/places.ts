@@ -65,7 +65,7 @@ function geometry(row: Cell[], where: Whereabouts): Geometry | null {
 }
 
 export interface Shapes {
-  /** Each row that is somewhere, with its number and how dark it is drawn, 0 to 1. */
+  /** Each row that is somewhere, with its number and how strongly it is drawn, 0 to 1. */
   features: GeoJSON.Feature[];
   /** Rows that were left out. */
   left: number;
@@ -76,7 +76,7 @@ export interface Shapes {
 export function shapes(answer: Answer, where: Whereabouts, shade: Column | null): Shapes {
   const values = shade === null ? [] : answer.rows.map((row) => row[shade.index]).filter((v): v is number => typeof v === "number");
   const [least, most] = values.reduce<[number, number]>(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
-  const dark = (row: Cell[]): number => {
+  const strong = (row: Cell[]): number => {
     const value = shade === null ? undefined : row[shade.index];
     return typeof value === "number" && most > least ? (value - least) / (most - least) : shade === null ? 1 : 0;
   };
@@ -86,7 +86,7 @@ export function shapes(answer: Answer, where: Whereabouts, shade: Column | null)
     const found = geometry(row, where);
     if (found === null) return;
     if (features.length === SHAPES_MAX) left++;
-    else features.push({ type: "Feature", properties: { row: i, shade: dark(row) }, geometry: found });
+    else features.push({ type: "Feature", properties: { row: i, shade: strong(row) }, geometry: found });
   });
   return { features, left, range: values.length === 0 ? [] : [least, most] };
 }

@@ -8,6 +8,8 @@ const SPARE = 8;
 /** Width of a column in characters, and the rows that are measured for it. */
 const NARROWEST = 5;
 const WIDEST = 34;
+/** A shape's text says little: the map shows it. */
+const WIDEST_SHAPE = 16;
 const MEASURED = 200;
 
 export interface Sorting {
@@ -71,6 +73,6 @@ export function widths(answer: Answer, columns: readonly Column[], heads: readon
   return columns.map((column, i) => {
     const longest = measured.reduce((most, row) => Math.max(most, shown(row[column.index], column).length), 0);
     // The head has room for the sign of its order.
-    return Math.max(NARROWEST, Math.min(WIDEST, Math.max(longest, (heads[i] ?? "").length + 2)));
+    return Math.max(NARROWEST, Math.min(column.kind === "shape" ? WIDEST_SHAPE : WIDEST, Math.max(longest, (heads[i] ?? "").length + 2)));
   });
 }

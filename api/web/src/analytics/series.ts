@@ -25,6 +25,8 @@ export interface Drawn {
   words: string[] | null;
   time: boolean;
   series: Series[];
+  /** Number of the first row behind each place. */
+  rows: number[];
   /** Lines that were left out. */
   left: number;
   /** How rows of one place became one value. */
@@ -36,7 +38,7 @@ export const ys = (columns: readonly Column[]): Column[] => columns.filter((c) =
 export const xs = (columns: readonly Column[]): Column[] => columns.filter((c) => c.kind !== "shape" && c.kind !== "other");
 export const pers = (columns: readonly Column[], x: Column): Column[] => columns.filter((c) => c !== x && (c.kind === "text" || c.kind === "flag"));
 
-/** The amount that darkens a map unless another is asked for: one that is measured, else one that is counted. */
+/** The amount that makes shapes of a map stronger unless another is asked for: one that is measured, else one that is counted. */
 export function shadeOf(columns: readonly Column[]): string {
   const amounts = ys(columns).filter((c) => !isName(c));
   return (amounts.find((c) => c.decimals > 0) ?? amounts[0])?.name ?? "";
@@ -82,8 +84,9 @@ export function draw(answer: Answer, { x, y, per, kind }: Choice): Drawn {
   const numeric = time || (x.kind === "number" && kind === "line");
   const words = new Map<string, number>();
   const lines = new Map<string, Map<number, { sum: number; rows: number }>>();
+  const firsts = new Map<number, number>();
   let most = 1;
-  for (const row of answer.rows) {
+  for (const [i, row] of answer.rows.entries()) {
     const value = row[y.index];
     const label = shown(row[x.index], x);
     const place = numeric ? along(row[x.index], x) : (words.get(label) ?? words.set(label, words.size).size - 1);
@@ -92,13 +95,14 @@ export function draw(answer: Answer, { x, y, per, kind }: Choice): Drawn {
     const line = lines.get(name) ?? lines.set(name, new Map()).get(name)!;
     const there = line.get(place) ?? line.set(place, { sum: 0, rows: 0 }).get(place)!;
     there.sum += value;
+    if (!firsts.has(place)) firsts.set(place, i);
     most = Math.max(most, ++there.rows);
   }
   const places = [...new Set([...lines.values()].flatMap((line) => [...line.keys()]))].sort((a, b) => a - b);
   const add = isAmount(y, answer.rows);
   const kept = [...lines].sort(([, a], [, b]) => b.size - a.size).slice(0, LINES_MAX);
   return {
-    xs: places, words: numeric ? null : [...words.keys()], time, left: lines.size - kept.length,
+    xs: places, words: numeric ? null : [...words.keys()], time, rows: places.map((place) => firsts.get(place) ?? 0), left: lines.size - kept.length,
     series: kept.map(([name, line]) => ({
       name, ys: places.map((place) => {
         const there = line.get(place);

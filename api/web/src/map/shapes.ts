@@ -1,4 +1,4 @@
-/** Shapes of an answer on a map: areas, lines and points, darker where a value is greater. */
+/** Shapes of an answer on a map: areas, lines and points, stronger where a value is greater. */
 import type { ExpressionSpecification, Map as MapLibre } from "maplibre-gl";
 import { token } from "../state/theme";
 
@@ -6,7 +6,7 @@ export const SHAPE_SOURCE = "shapes";
 /** From the lowest to the highest. */
 export const SHAPE_LAYERS = ["shapes-area", "shapes-line", "shapes-point", "shapes-chosen-line", "shapes-chosen-point"];
 
-const by = (light: number, dark: number): ExpressionSpecification => ["interpolate", ["linear"], ["get", "shade"], 0, light, 1, dark];
+const by = (faint: number, strong: number): ExpressionSpecification => ["interpolate", ["linear"], ["get", "shade"], 0, faint, 1, strong];
 const is = (...kinds: string[]): ExpressionSpecification => ["in", ["geometry-type"], ["literal", kinds]];
 const chosen = (row: number, ...kinds: string[]): ExpressionSpecification => ["all", ["==", ["get", "row"], row], is(...kinds)];
 

@@ -123,6 +123,7 @@ describe("charts", () => {
   it("put words along in the order they come", () => {
     const drawn = draw(days, choose(columns, 3, { ...none, x: "vehicle" })!);
     expect([drawn.words, drawn.xs, drawn.series[0]?.ys]).toEqual([["a", "b"], [0, 1], [7, 5]]);
+    expect([drawn.rows, draw(days, choose(columns, 3, none)!).rows]).toEqual([[0, 1], [0, 2]]);
   });
 });
 
@@ -142,7 +143,7 @@ describe("places", () => {
     expect(of("matched_lat:double lat:double lng:double", [1, 1.5, 2])).toMatchObject({ lat: { name: "lat" }, lng: { name: "lng" } });
     expect(of("lat:double x:text", [1, ""])).toBeNull();
   });
-  it("keep the number of their row and grow darker with a value", () => {
+  it("keep the number of their row and grow stronger with a value", () => {
     const some = answer("lat:double lng:double n:bigint d:double", [[1.5, 2.5, 10, 0.5], [null, 2, 20, 1], [3, 4, 30, 2]]);
     const columns = columnsOf(some);
     const found = shapes(some, whereabouts(columns)!, columns[2]!);

@@ -46,8 +46,11 @@ export function Outcome({ answer, worded, hint = {}, make }: Props) {
   const views: [View, string, boolean][] = [["chart", t("Chart"), choice !== null], ["map", t("Map"), where !== null], ["rows", t("Rows only"), true]];
   const asked = views.find(([name, , possible]) => possible && name === param("view"))?.[0];
   const view: View = asked ?? (where !== null && "shape" in where ? "map" : choice !== null ? "chart" : where !== null ? "map" : "rows");
-  const pick = (row: number) => setActive({ row: order.indexOf(row), column: active.column });
   const [picked, setPicked] = useState(false);
+  const mark = (row: number) => {
+    setActive((before) => ({ row: order.indexOf(row), column: before.column }));
+    setPicked(true);
+  };
   useEffect(() => setPicked(false), [answer, view]);
   if (answer.rows.length === 0) return null;
   return (
@@ -70,8 +73,8 @@ export function Outcome({ answer, worded, hint = {}, make }: Props) {
         </div>
       </header>
       <div class="outcome-body">
-        {view === "chart" && choice !== null && <Plot answer={answer} columns={columns} choice={choice} word={word} />}
-        {view === "map" && where !== null && <PlaceMap answer={answer} columns={columns} where={where} by={shade} word={word} chosen={picked ? (order[active.row] ?? -1) : -1} pick={(row) => { pick(row); setPicked(true); }} />}
+        {view === "chart" && choice !== null && <Plot answer={answer} columns={columns} choice={choice} word={word} pick={mark} />}
+        {view === "map" && where !== null && <PlaceMap answer={answer} columns={columns} where={where} by={shade} word={word} chosen={picked ? (order[active.row] ?? -1) : -1} pick={mark} />}
         <RowsGrid answer={answer} columns={columns} heads={heads} widths={wide} order={order} sorting={sorting} sort={setSorting} active={active} marked={picked} activate={(place) => { setActive(place); setPicked(place.row >= 0); }} />
       </div>
     </section>

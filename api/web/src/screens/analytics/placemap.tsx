@@ -13,7 +13,7 @@ interface Props {
   answer: Answer;
   columns: Column[];
   where: Whereabouts;
-  /** Name of the column that darkens; empty: the first amount that is no name. */
+  /** Name of the column that makes shapes stronger. */
   by: string;
   /** Number of the marked row; -1 marks none. */
   chosen: number;
@@ -28,11 +28,11 @@ export function PlaceMap({ answer, columns, where, by, chosen, word, pick }: Pro
   const found = useMemo(() => shapes(answer, where, shade), [answer, where, shade]);
   const row = answer.rows[chosen];
   const [least, most] = found.range;
-  const range = shade === null || found.range.length === 0 ? "" : t("{what}: light {least}, dark {most}", { what: word(shade.name), least: shown(least, shade), most: shown(most, shade) });
+  const range = shade === null || found.range.length === 0 ? "" : t("{what}: faintest {least}, strongest {most}", { what: word(shade.name), least: shown(least, shade), most: shown(most, shade) });
   return (
     <figure class="placed" data-part="places" data-shapes={found.features.length}>
       <div class="choosing">
-        <label>{t("Darker with more")}
+        <label>{t("Stronger with more")}
           <select class="field" name="shade" value={shade?.name ?? ""} onChange={(e) => put({ shade: e.currentTarget.value })}>
             <option value="">{t("all alike")}</option>
             {amounts.map((c) => <option value={c.name}>{word(c.name)}</option>)}

@@ -74,13 +74,13 @@ function sayValues(plot: uPlot, drawn: Drawn, y: Column): void {
   if (longest * LETTER + 4 > room) return;
   ctx.save();
   ctx.strokeStyle = token("s1");
-  ctx.lineWidth = 4 * devicePixelRatio;
+  ctx.lineWidth = 3 * devicePixelRatio;
   ctx.fillStyle = token("ink2");
   ctx.font = `${12 * devicePixelRatio}px Inter Variable`;
   ctx.textAlign = "center";
   drawn.series[0]?.ys.forEach((value, i) => {
     if (value === null) return;
-    const [x, above] = [plot.valToPos(drawn.xs[i]!, "x", true), plot.valToPos(Math.max(0, value), "y", true) - 6 * devicePixelRatio];
+    const [x, above] = [plot.valToPos(drawn.xs[i]!, "x", true), plot.valToPos(Math.max(0, value), "y", true) - 8 * devicePixelRatio];
     // Lines of the grid do not cross the figures.
     ctx.strokeText(figure(value, y), x, above);
     ctx.fillText(figure(value, y), x, above);
@@ -104,12 +104,27 @@ function rule(drawn: Drawn, { x, y }: Choice, word: (name: string) => string): s
   return drawn.joined === "mean" ? t("{y} by {x}; rows of one place are averaged", params) : t("{y} by {x}", params);
 }
 
-/** `word` says the name of a column. */
-export function Plot({ answer, columns, choice, word }: { answer: Answer; columns: Column[]; choice: Choice; word: (name: string) => string }) {
+interface Props {
+  answer: Answer;
+  columns: Column[];
+  choice: Choice;
+  /** Says the name of a column. */
+  word: (name: string) => string;
+  /** Told the number of the first row behind a place that is pressed. */
+  pick: (row: number) => void;
+}
+
+export function Plot({ answer, columns, choice, word, pick: open }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const [index, setIndex] = useState<number | null>(null);
   const drawn = useMemo(() => draw(answer, choice), [answer, choice.x, choice.y, choice.per, choice.kind]);
+  const opening = useRef(open);
+  opening.current = open;
+  const behind = (place: number | null | undefined) => {
+    const row = place == null ? undefined : drawn.rows[place];
+    if (row !== undefined) opening.current(row);
+  };
   const [dark, where] = [theme.value, zone.value];
   useEffect(() => {
     const element = host.current;
@@ -117,15 +132,18 @@ export function Plot({ answer, columns, choice, word }: { answer: Answer; column
     const size = () => ({ width: element.clientWidth, height: element.clientHeight });
     const made = new uPlot(options(drawn, choice, size(), setIndex), [drawn.xs, ...drawn.series.map((s) => s.ys)], element);
     plot.current = made;
+    made.over.addEventListener("click", () => behind(made.cursor.idx));
     const observer = new ResizeObserver(() => made.setSize(size()));
     observer.observe(element);
     return () => {
       observer.disconnect();
       made.destroy();
       plot.current = null;
+      setIndex(null);
     };
   }, [drawn, dark, where]);
   const key = (event: KeyboardEvent) => {
+    if (event.key === "Enter" && !event.ctrlKey) return behind(index);
     const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     const made = plot.current;
     if (by === 0 || made === null) return;
@@ -153,7 +171,7 @@ export function Plot({ answer, columns, choice, word }: { answer: Answer; column
           {([["line", t("Line")], ["bar", t("Bars")]] as const).map(([kind, said]) => <button type="button" aria-pressed={choice.kind === kind} onClick={() => put({ kind })}>{said}</button>)}
         </div>
       </div>
-      <div class="uplot-host" ref={host} tabIndex={0} role="img" aria-label={t("Chart: {what}. Left and right arrow keys read its values.", { what: rule(drawn, choice, word) })} onKeyDown={key} />
+      <div class="uplot-host" ref={host} tabIndex={0} role="img" aria-label={t("Chart: {what}. Left and right arrow keys read its values, Enter marks the rows behind one.", { what: rule(drawn, choice, word) })} onKeyDown={key} />
       <figcaption>
         <span class="readout" aria-live="polite">{index === null ? rule(drawn, choice, word) : said(drawn, choice, index, word)}</span>
         {choice.per !== null && <ul class="looks">{drawn.series.map(({ name }, i) => <li><Look at={i} />{name}</li>)}</ul>}

@@ -1,10 +1,10 @@
 /** What became of a run, in words: how long, how many rows, whether all, as of when. */
 import type { ComponentChildren } from "preact";
-import type { Answer } from "../../api/analytics";
+import type { Answer, ProgressOut } from "../../api/analytics";
 import type { Problem } from "../../api/client";
 import { age, clockSeconds, dateOf, decimals, number, precise } from "../../format";
 import { t } from "../../messages/translate";
-import { Icon, Shape } from "../../parts/shape";
+import { Icon, Shape, Swap } from "../../parts/shape";
 import { now, nowCoarse } from "../../state/live";
 
 const seconds = (value: number): string => t("{n} s", { n: decimals(value, value < 10 ? 2 : 0, true) });
@@ -22,16 +22,16 @@ export function Finished({ answer }: { answer: Answer }) {
         {answer.cut_off ? null : ` · ${t("complete")}`}
         {answer.cut_off && <span class="cut-off"> · <b>{t("cut off")}</b> {t("after {n}: there are more, and a file has them all", { n: number(answer.row_count) })}</span>}
       </span>
-      <span class="as-of"><Icon name="clock" size={15} /> {t("as of {time}", { time: when(at) })} · <span class="faint">{t("{age} old", { age: age(at, now.value) })}</span></span>
+      <span class="as-of"><Icon name="clock" size={15} /> {t("as of {time}", { time: when(at) })} · <Swap kind="faint" text={t("{age} old", { age: age(at, now.value) })} /></span>
     </>
   );
 }
 
 /** How far a run is: the server's count where it told one, else the page's clock. */
-export function Running({ began, far }: { began: number; far: { rows: number; seconds: number } | null }) {
+export function Running({ began, far }: { began: number; far: ProgressOut | null }) {
   const since = Math.max(0, (Date.now() - began) / 1000, far?.seconds ?? 0);
   void now.value;
-  return <span class="ran" role="status"><b>{t("Running")}</b> · {t("{n} s", { n: Math.floor(since) })}{far !== null && ` · ${rows(far.rows)}`}</span>;
+  return <span class="ran" role="status"><b>{t("Running")}</b> · {t("{n} s", { n: Math.floor(since) })}{far !== null && ` · ${rows(far.rows)} · ${t("{n} kB", { n: number(Math.ceil(far.bytes / 1000)) })}`}</span>;
 }
 
 /** Words with names of commands and the like set apart, which stand in backticks. */
