@@ -28,6 +28,7 @@ const WKT = /^\s*(MULTI)?(POINT|LINESTRING|POLYGON)\s*Z?\s*\(/i;
 
 export const isPlace = (column: Column): boolean => column.kind === "number" && PLACES.test(column.name);
 export const isName = (column: Column): boolean => column.kind === "number" && NAMES.test(column.name);
+export const isShare = (column: Column): boolean => column.kind === "number" && SHARES.test(column.name);
 
 /** The first cells of a column that are not null. */
 function sample(rows: readonly Cell[][], index: number): Cell[] {
@@ -77,7 +78,7 @@ export function shown(cell: Cell | undefined, column: Column): string {
 }
 
 function figure(value: number, column: Column): string {
-  if (SHARES.test(column.name) && value >= 0 && value <= 1) return percentTenth(value);
+  if (isShare(column) && value >= 0 && value <= 1) return percentTenth(value);
   return decimals(value, column.decimals, !NAMES.test(column.name));
 }
 

@@ -21,7 +21,11 @@ export function addShapes(map: MapLibre): void {
   });
   map.addLayer({
     id: "shapes-point", type: "circle", source: SHAPE_SOURCE, filter: is("Point", "MultiPoint"),
-    paint: { "circle-radius": 5, "circle-color": ink, "circle-opacity": by(0.18, 0.95), "circle-stroke-color": ink, "circle-stroke-width": 1.2 },
+    // Many points are seen from afar, few from near.
+    paint: {
+      "circle-radius": ["interpolate", ["linear"], ["zoom"], 10, 2.5, 15, 5.5], "circle-color": ink, "circle-opacity": by(0.15, 0.9),
+      "circle-stroke-color": ink, "circle-stroke-width": 1, "circle-stroke-opacity": by(0.45, 0.9),
+    },
   });
   map.addLayer({ id: "shapes-chosen-line", type: "line", source: SHAPE_SOURCE, filter: chosen(-1, "Polygon", "MultiPolygon", "LineString", "MultiLineString"), paint: { "line-color": ink, "line-width": 4 } });
   map.addLayer({

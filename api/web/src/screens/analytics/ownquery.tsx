@@ -46,7 +46,7 @@ export function OwnQuery({ tables, handle }: { tables: TableOut[]; handle: { cur
       )}
       {state === "done" && answer !== null && answer.row_count === 0 && <div class="empty"><b>{t("The query gave no rows.")}</b><span>{answer.columns.map((c) => c.name).join(", ")}</span></div>}
       {state === "done" && answer !== null && answer.row_count > 0 && <Outcome answer={answer} worded={false} make={(format) => void makeOfQuery(sql, format)} />}
-      {running && <div class="empty" aria-hidden="true">{[0, 1, 2, 3, 4].map(() => <div class="skeleton"><i /><i /><i /></div>)}</div>}
+      {running && <div class="skeletons" aria-hidden="true">{[0, 1, 2, 3, 4].map(() => <div class="skeleton"><i /><i /><i /></div>)}</div>}
       {state === "idle" && (
         <div class="empty">
           <b>{t("Ask anything of what was kept: positions, arrivals, events, stops.")}</b>

@@ -44,7 +44,7 @@ export function PlaceMap({ answer, columns, where, by, chosen, word, pick }: Pro
         : <PlainMap label={t("{n, plural, one {# row} other {# rows}} on the map", { n: found.features.length })} lines={[]} stops={[]} subject={answer.as_of + answer.columns.map((c) => c.name).join()} shapes={{ features: found.features, chosen, onPick: pick }} />}
       <figcaption>
         <span class="readout">{row === undefined ? [t("{n, plural, one {# row} other {# rows}} on the map", { n: found.features.length }), range].filter((s) => s !== "").join(" · ") : described(row, columns, word)}</span>
-        {found.left > 0 && <span class="faint">{t("The first {n} are drawn; {left} are left out.", { n: number(SHAPES_MAX), left: number(found.left) })}</span>}
+        {found.left > 0 && <span class="faint">{t("The first {n} are drawn; {left, plural, one {# is} other {# are}} left out.", { n: number(SHAPES_MAX), left: found.left })}</span>}
       </figcaption>
     </figure>
   );

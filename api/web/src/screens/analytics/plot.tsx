@@ -2,10 +2,10 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import type { Column } from "../../analytics/cells";
+import { type Column, isShare } from "../../analytics/cells";
 import { type Choice, draw, type Drawn, LINES_MAX, pers, xs, ys } from "../../analytics/series";
 import type { Answer } from "../../api/analytics";
-import { clock, day, dayShort, decimals, precise } from "../../format";
+import { clock, day, dayShort, decimals, percentTenth, precise } from "../../format";
 import { t } from "../../messages/translate";
 import { put } from "../../state/address";
 import { zone } from "../../state/live";
@@ -23,8 +23,11 @@ const LETTER = 7;
 const BETWEEN = 14;
 const DAY = 86_400;
 
+/** A value as it is said. */
+const worded = (value: number, y: Column, places: number): string => (isShare(y) && value >= 0 && value <= 1 ? percentTenth(value) : decimals(value, places, true));
 const short = (word: string): string => (word.length > WORD_MAX ? `${word.slice(0, WORD_MAX - 1)}…` : word);
-const figure = (value: number, y: Column): string => decimals(value, Number.isInteger(value) ? 0 : Math.max(1, Math.min(2, y.decimals)), true);
+/** Decimals of the values that are drawn: the same for all. */
+const placesOf = (drawn: Drawn, y: Column): number => (drawn.series.every((s) => s.ys.every((v) => v === null || Number.isInteger(v))) ? 0 : Math.max(1, Math.min(2, y.decimals)));
 
 function options(drawn: Drawn, choice: Choice, size: { width: number; height: number }, tell: (index: number | null) => void): uPlot.Options {
   const { words } = drawn;
@@ -36,7 +39,7 @@ function options(drawn: Drawn, choice: Choice, size: { width: number; height: nu
   const room = Math.min(WORD_MAX, (words ?? []).reduce((most, word) => Math.max(most, word.length), 1)) * LETTER + BETWEEN;
   const step = words === null ? 1 : Math.ceil((words.length * room) / Math.max(1, size.width - 72));
   return {
-    ...size, legend: { show: false }, padding: [18, 14, 0, 0],
+    ...size, legend: { show: false }, padding: [18, 26, 0, 0],
     cursor: { drag: { x: false, y: false }, points: { size: 8 }, y: false },
     ...(drawn.time ? { tzDate: (at: number) => uPlot.tzDate(new Date(at * 1000), dated || zone.value === "" ? "Etc/UTC" : zone.value) } : {}),
     scales: {
@@ -47,7 +50,7 @@ function options(drawn: Drawn, choice: Choice, size: { width: number; height: nu
       words === null
         ? { ...axis, size: 32, grid: { show: false }, space: 84, values: (_plot, splits) => splits.map(along), ...(dated && drawn.xs.length < 12 ? { splits: () => drawn.xs } : {}) }
         : { ...axis, size: 32, grid: { show: false }, splits: () => words.map((_, i) => i).filter((i) => i % step === 0), values: (_plot, splits) => splits.map((i) => short(words[i] ?? "")) },
-      { ...axis, size: 58, space: 40, values: (_plot, splits) => splits.map((v) => figure(v, choice.y)) },
+      { ...axis, size: 58, space: 40, values: (_plot, splits) => { const whole = splits.every(Number.isInteger); return splits.map((v) => worded(v, choice.y, whole ? 0 : Math.max(1, Math.min(2, choice.y.decimals)))); } },
     ],
     series: [{}, ...drawn.series.map((_, i): uPlot.Series => {
       const look = LOOKS[i % LOOKS.length]!;
@@ -69,8 +72,10 @@ function halfBar({ xs: places }: Drawn): number {
 
 function sayValues(plot: uPlot, drawn: Drawn, y: Column): void {
   const { ctx } = plot;
+  const places = placesOf(drawn, y);
+  const figure = (value: number) => worded(value, y, places);
   const room = (plot.bbox.width / drawn.xs.length) / devicePixelRatio;
-  const longest = (drawn.series[0]?.ys ?? []).reduce<number>((most, value) => Math.max(most, value === null ? 0 : figure(value, y).length), 0);
+  const longest = (drawn.series[0]?.ys ?? []).reduce<number>((most, value) => Math.max(most, value === null ? 0 : figure(value).length), 0);
   if (longest * LETTER + 4 > room) return;
   ctx.save();
   ctx.strokeStyle = token("s1");
@@ -82,8 +87,8 @@ function sayValues(plot: uPlot, drawn: Drawn, y: Column): void {
     if (value === null) return;
     const [x, above] = [plot.valToPos(drawn.xs[i]!, "x", true), plot.valToPos(Math.max(0, value), "y", true) - 8 * devicePixelRatio];
     // Lines of the grid do not cross the figures.
-    ctx.strokeText(figure(value, y), x, above);
-    ctx.fillText(figure(value, y), x, above);
+    ctx.strokeText(figure(value), x, above);
+    ctx.fillText(figure(value), x, above);
   });
   ctx.restore();
 }
@@ -93,7 +98,7 @@ function said(drawn: Drawn, choice: Choice, index: number, word: (name: string) 
   const x = drawn.xs[index];
   if (x === undefined) return "";
   const place = drawn.words?.[x] ?? (drawn.time ? (choice.x.kind === "date" ? dayShort(x * 1000, "UTC") : precise(x * 1000)) : decimals(x, choice.x.decimals, true));
-  const values = drawn.series.flatMap(({ name, ys: up }) => (up[index] == null ? [] : [`${choice.per === null ? word(name) : name} ${figure(up[index], choice.y)}`]));
+  const values = drawn.series.flatMap(({ name, ys: up }) => (up[index] == null ? [] : [`${choice.per === null ? word(name) : name} ${worded(up[index], choice.y, placesOf(drawn, choice.y))}`]));
   return [place, ...values].join(" · ");
 }
 
@@ -164,8 +169,8 @@ export function Plot({ answer, columns, choice, word, pick: open }: Props) {
   return (
     <figure class="plotted" data-part="chart" data-state={choice.kind}>
       <div class="choosing">
-        {pick("x", xs(columns), choice.x, t("Along"))}
-        {pick("y", ys(columns), choice.y, t("Up"))}
+        {pick("x", xs(columns), choice.x, t("Along (x)"))}
+        {pick("y", ys(columns), choice.y, t("Up (y)"))}
         {lines && pers(columns, choice.x).length > 0 && pick("per", pers(columns, choice.x), choice.per, t("A line for each"), t("all together"))}
         <div class="segments" role="group" aria-label={t("Kind of chart")}>
           {([["line", t("Line")], ["bar", t("Bars")]] as const).map(([kind, said]) => <button type="button" aria-pressed={choice.kind === kind} onClick={() => put({ kind })}>{said}</button>)}
@@ -175,7 +180,7 @@ export function Plot({ answer, columns, choice, word, pick: open }: Props) {
       <figcaption>
         <span class="readout" aria-live="polite">{index === null ? rule(drawn, choice, word) : said(drawn, choice, index, word)}</span>
         {choice.per !== null && <ul class="looks">{drawn.series.map(({ name }, i) => <li><Look at={i} />{name}</li>)}</ul>}
-        {drawn.left > 0 && <span class="faint">{t("The first {n} lines are drawn; {left} are left out.", { n: LINES_MAX, left: drawn.left })}</span>}
+        {drawn.left > 0 && <span class="faint">{t("The first {n} lines are drawn; {left, plural, one {# is} other {# are}} left out.", { n: LINES_MAX, left: drawn.left })}</span>}
       </figcaption>
     </figure>
   );

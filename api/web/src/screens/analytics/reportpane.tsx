@@ -92,7 +92,7 @@ export function ReportPane({ report }: { report: ReportOut }) {
         {read.state === "failed" && <span class="ran"><b>{t("Failed")}</b></span>}
       </div>
       {read.problem !== null && <Failed problem={read.problem}><button type="button" class="btn small" onClick={() => setTimes(times + 1)}>{t("Try again")}</button></Failed>}
-      {read.state === "loading" && <div class="empty" aria-hidden="true">{[0, 1, 2, 3, 4].map(() => <div class="skeleton"><i /><i /><i /></div>)}</div>}
+      {read.state === "loading" && <div class="skeletons" aria-hidden="true">{[0, 1, 2, 3, 4].map(() => <div class="skeleton"><i /><i /><i /></div>)}</div>}
       {read.state === "empty" && <div class="empty"><b>{t("Nothing to report from {from} to {to}.", { from: which.from, to: which.to })}</b>{!isPeriod(30) && <button type="button" class="btn" onClick={() => period(30)}>{t("Show the last 30 days")}</button>}</div>}
       {answer !== null && answer.row_count > 0 && <Outcome answer={answer} worded hint={DRAWN[report.name]} make={(format) => void make(format, report.name, (signal) => reportFile(which.ask, signal, format))} />}
     </div>

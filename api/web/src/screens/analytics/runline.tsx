@@ -22,7 +22,7 @@ export function Finished({ answer }: { answer: Answer }) {
         {answer.cut_off ? null : ` · ${t("complete")}`}
         {answer.cut_off && <span class="cut-off"> · <b>{t("cut off")}</b> {t("after {n}: there are more, and a file has them all", { n: number(answer.row_count) })}</span>}
       </span>
-      <span class="as-of"><Icon name="clock" size={15} /> {t("as of {time}", { time: when(at) })} · <Swap kind="faint" text={t("{age} old", { age: age(at, now.value) })} /></span>
+      <span class="as-of"><Icon name="clock" size={15} /> {t("as of {time}", { time: when(at) })} <Swap kind="faint" text={t("{age} old", { age: age(at, now.value) })} /></span>
     </>
   );
 }
