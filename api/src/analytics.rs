@@ -36,6 +36,7 @@ mod asof;
 mod catalogue;
 mod fleet;
 pub mod functions;
+mod interrupt;
 mod query;
 pub(crate) mod report;
 mod session;
@@ -159,8 +160,10 @@ pub struct Analytics {
     base: SessionState,
     permits: Arc<Semaphore>,
     running: Mutex<HashMap<(TenantId, String), Arc<query::Running>>>,
-    /// Its own threads, so that a query never holds up a request.
-    threads: Option<Runtime>,
+    /// Threads that compute, so that a query never holds up a request.
+    compute: Option<Runtime>,
+    /// A thread that writes answers and ends queries, so that none holds up another's end.
+    answers: Option<Runtime>,
 }
 
 impl Analytics {
@@ -173,12 +176,15 @@ impl Analytics {
         road: Option<Arc<Road>>,
     ) -> Result<Self, QueryError> {
         let spill = session::runtime(&limits)?;
-        let threads = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(session::threads(&limits))
-            .thread_name("analytics")
-            .enable_all()
-            .build()
-            .map_err(|error| QueryError::Failed(error.to_string()))?;
+        let threads = |count, name: &str| {
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(count)
+                .thread_name(name)
+                .enable_all()
+                .build()
+                .map_err(|error| QueryError::Failed(error.to_string()))
+        };
+        let compute = threads(session::threads(&limits), "analytics")?;
         Ok(Self {
             permits: Arc::new(Semaphore::new(limits.queries)),
             base: session::base(&limits, &spill, road),
@@ -187,7 +193,8 @@ impl Analytics {
             views,
             operations,
             running: Mutex::default(),
-            threads: Some(threads),
+            compute: Some(compute),
+            answers: Some(threads(1, "answers")?),
         })
     }
 
@@ -221,9 +228,12 @@ impl Analytics {
         &self.limits
     }
 
-    /// Threads for queries alone.
-    fn threads(&self) -> Result<&Runtime, QueryError> {
-        self.threads.as_ref().ok_or(QueryError::Ended)
+    fn compute(&self) -> Result<&Runtime, QueryError> {
+        self.compute.as_ref().ok_or(QueryError::Ended)
+    }
+
+    fn answers(&self) -> Result<&Runtime, QueryError> {
+        self.answers.as_ref().ok_or(QueryError::Ended)
     }
 
     /// Everything committed before this time is seen.
@@ -235,7 +245,7 @@ impl Analytics {
 impl Drop for Analytics {
     fn drop(&mut self) {
         // A runtime may not be waited for where there is another one.
-        if let Some(threads) = self.threads.take() {
+        for threads in [self.compute.take(), self.answers.take()].into_iter().flatten() {
             threads.shutdown_background();
         }
     }

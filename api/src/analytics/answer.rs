@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 use super::QueryError;
 
+mod xlsx;
+
 /// Rows of a row group of an answer; what is kept in memory.
 const GROUP_ROWS: usize = 64 * 1024;
 /// How JSON and CSV tell times.
@@ -36,11 +38,16 @@ pub enum Format {
     Arrow,
     /// A Parquet file.
     Parquet,
+    /// A workbook for spreadsheet programs, of at most 50,000 rows.
+    Xlsx,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 5] = [Self::Json, Self::Lines, Self::Csv, Self::Arrow, Self::Parquet];
+    pub const ALL: [Self; 6] =
+        [Self::Json, Self::Lines, Self::Csv, Self::Arrow, Self::Parquet, Self::Xlsx];
+    /// The names of all formats.
+    pub const NAMES: &str = "json, jsonl, csv, arrow, parquet or xlsx";
 
     /// As a parameter names it.
     pub const fn name(self) -> &'static str {
@@ -50,6 +57,7 @@ impl Format {
             Self::Csv => "csv",
             Self::Arrow => "arrow",
             Self::Parquet => "parquet",
+            Self::Xlsx => "xlsx",
         }
     }
 
@@ -61,6 +69,7 @@ impl Format {
             Self::Csv => "text/csv; charset=utf-8",
             Self::Arrow => "application/vnd.apache.arrow.stream",
             Self::Parquet => "application/vnd.apache.parquet",
+            Self::Xlsx => xlsx::MEDIA_TYPE,
         }
     }
 
@@ -84,6 +93,7 @@ enum Form {
     Csv,
     Arrow(Box<StreamWriter<Vec<u8>>>),
     Parquet(Box<ArrowWriter<Vec<u8>>>),
+    Xlsx(xlsx::Workbook),
 }
 
 impl Encoder {
@@ -108,6 +118,7 @@ impl Encoder {
                 let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties));
                 Form::Parquet(Box::new(writer.map_err(failed)?))
             }
+            Format::Xlsx => Form::Xlsx(xlsx::Workbook::new(schema)),
         };
         Ok(Self { schema: Arc::clone(schema), begun: false, as_of, form })
     }
@@ -144,6 +155,7 @@ impl Encoder {
                 writer.write(batch).map_err(failed)?;
                 out = std::mem::take(writer.inner_mut());
             }
+            Form::Xlsx(book) => book.write(batch)?,
         }
         Ok(out.into())
     }
@@ -168,6 +180,7 @@ impl Encoder {
                 out.extend(std::mem::take(writer.get_mut()));
             }
             Form::Parquet(writer) => out.extend(writer.into_inner().map_err(failed)?),
+            Form::Xlsx(book) => out.extend(book.finish()?),
         }
         Ok(out.into())
     }

@@ -1,6 +1,6 @@
 //! How a query is run: in its turn, on threads of its own, within its time, as a stream of bytes.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -8,13 +8,16 @@ use bytes::Bytes;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::execute_stream;
 use futures_util::StreamExt as _;
 use ingest::id::TenantId;
 use ingest::time::Timestamp;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::answer::{Encoder, Format};
+use super::interrupt::interruptible;
 use super::session::options;
 use super::{Analytics, Limits, QueryError, asof};
 use crate::store::lock;
@@ -23,6 +26,8 @@ use crate::store::lock;
 const WAITING_MAX: usize = 2;
 /// Longest name of a query, bytes.
 const ID_LENGTH_MAX: usize = 64;
+/// How long a query that was ended may take to give back what it used, before that is said.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -59,6 +64,10 @@ pub(super) struct Running {
     /// More rows were there than were asked for.
     cut: AtomicBool,
     end: Notify,
+    /// Set when it is over, whether or not its work has seen that.
+    over: Arc<AtomicBool>,
+    /// Who waits for its columns.
+    planned: Mutex<Option<Planned>>,
 }
 
 /// Rows on their way.
@@ -117,7 +126,7 @@ impl Analytics {
             let rest = encoder.finish(running.cut.load(Ordering::Relaxed), seconds);
             tell(&running, &sender, rest).await;
         };
-        self.threads()?.spawn(encode);
+        self.answers()?.spawn(encode);
         Ok(Answer { format, as_of, pieces })
     }
 
@@ -135,19 +144,22 @@ impl Analytics {
         let Ok(Ok(permit)) = tokio::time::timeout(Limits::WAIT, permits).await else {
             return Err(QueryError::Busy(self.limits.queries));
         };
+        let (planned, schema) = oneshot::channel();
         let running = Arc::new(Running {
             began: Instant::now(),
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             cut: AtomicBool::new(false),
             end: Notify::new(),
+            over: Arc::default(),
+            planned: Mutex::new(Some(planned)),
         });
         let key = self.list(tenant, &ask, &running)?;
         let listed = Listed { analytics: Arc::clone(self), key, _permit: permit };
-        let (planned, schema) = oneshot::channel();
         let (sender, batches) = mpsc::channel(WAITING_MAX);
-        let (work, tenant) = (Arc::clone(&running), tenant.clone());
-        self.threads()?.spawn(run(listed, (tenant, ask), work, (planned, sender)));
+        let work = work(listed, tenant.clone(), ask.clone(), Arc::clone(&running), sender.clone());
+        let work = self.compute()?.spawn(work);
+        self.answers()?.spawn(watch(work, ask.seconds, Arc::clone(&running), sender));
         let schema = schema.await.map_err(|_gone| QueryError::Ended)??;
         Ok(Rows { schema, as_of, batches, running })
     }
@@ -206,48 +218,75 @@ impl Analytics {
         &self,
         tenant: &TenantId,
         sql: &str,
+        over: &Arc<AtomicBool>,
     ) -> Result<SendableRecordBatchStream, QueryError> {
         let context = self.session(tenant, sql).await?;
         let frame = asof::frame(&context, sql, options()).await?;
-        Ok(frame.execute_stream().await?)
+        let task = Arc::new(frame.task_ctx());
+        let plan = interruptible(frame.create_physical_plan().await?, over)?;
+        Ok(execute_stream(plan, task)?)
     }
 }
 
 type Batches = mpsc::Sender<Result<RecordBatch, QueryError>>;
 type Planned = oneshot::Sender<Result<SchemaRef, QueryError>>;
 
-/// A query from its text to its last batch, within its time, unless somebody ends it.
-async fn run(
+/// A query from its text to its last batch.
+async fn work(
     listed: Listed,
-    (tenant, ask): (TenantId, Ask),
+    tenant: TenantId,
+    ask: Ask,
     running: Arc<Running>,
-    (planned, sender): (Planned, Batches),
-) {
-    let until = running.began + Duration::from_secs_f64(ask.seconds);
-    let late = || QueryError::TooLong(ask.seconds);
-    let planning = listed.analytics.plan(&tenant, &ask.sql);
-    let stream = tokio::time::timeout_at(until, planning).await.unwrap_or_else(|_| Err(late()));
-    let mut stream = match stream {
-        Ok(stream) => stream,
-        Err(error) => {
-            // Whoever asked may have left.
-            drop(planned.send(Err(error)));
-            return;
-        }
-    };
-    if planned.send(Ok(stream.schema())).is_err() {
-        return;
+    sender: Batches,
+) -> Result<(), QueryError> {
+    let mut stream = listed.analytics.plan(&tenant, &ask.sql, &running.over).await?;
+    if let Some(planned) = lock(&running.planned).take() {
+        // Whoever asked may have left; then nobody takes the batches either.
+        drop(planned.send(Ok(stream.schema())));
     }
-    let work = batches(&mut stream, &running, ask.rows.unwrap_or(u64::MAX), &sender);
-    let result = tokio::select! {
-        result = tokio::time::timeout_at(until, work) => result.unwrap_or_else(|_| Err(late())),
-        () = running.end.notified() => Err(QueryError::Ended),
-        () = sender.closed() => return,
-    };
+    batches(&mut stream, &running, ask.rows.unwrap_or(u64::MAX), &sender).await?;
     // What it used is free before anybody hears that it is over.
     drop((stream, listed));
-    if let Err(error) = result {
-        drop(sender.send(Err(error)).await);
+    Ok(())
+}
+
+/// Sees to it that a query ends in its time, or when somebody ends it or nobody waits for it, and
+/// that its error is heard. On other threads than the work: that may not see anything for long.
+async fn watch(
+    mut work: JoinHandle<Result<(), QueryError>>,
+    seconds: f64,
+    running: Arc<Running>,
+    sender: Batches,
+) {
+    let until = running.began + Duration::from_secs_f64(seconds);
+    let error = tokio::select! {
+        done = &mut work => match done {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error,
+            Err(broken) => QueryError::Failed(broken.to_string()),
+        },
+        error = ended(&running, until, seconds, &sender) => {
+            running.over.store(true, Ordering::Relaxed);
+            work.abort();
+            // What it used is free before it is said, unless it does not see that it is over.
+            drop(tokio::time::timeout(GRACE, work).await);
+            error
+        }
+    };
+    let planned = lock(&running.planned).take();
+    match planned {
+        // Whoever asked may have left.
+        Some(planned) => drop(planned.send(Err(error))),
+        None => drop(sender.send(Err(error)).await),
+    }
+}
+
+/// Why a query ends that is not done.
+async fn ended(running: &Running, until: Instant, seconds: f64, sender: &Batches) -> QueryError {
+    tokio::select! {
+        () = tokio::time::sleep_until(until) => QueryError::TooLong(seconds),
+        () = running.end.notified() => QueryError::Ended,
+        () = sender.closed() => QueryError::Ended,
     }
 }
 

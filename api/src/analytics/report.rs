@@ -8,8 +8,6 @@ use ingest::time::Timestamp;
 
 use super::views::VIEWS;
 
-pub(crate) mod xlsx;
-
 /// Longest period, seconds: a leap year and a day.
 pub(crate) const PERIOD_MAX_S: f64 = 367.0 * 86_400.0;
 /// What belongs to a drive may lie so far outside of the period, seconds: three times the silence

@@ -144,9 +144,19 @@ fn time_memory_and_rows_are_bounded() {
         limits.memory_bytes = 48 << 20;
         limits.disk_bytes = 1 << 20;
     });
-    let endless = "SELECT count(*) FROM generate_series(1, 9000000000000)";
-    let late = world.ask(&over, "acme", Ask { seconds: 0.3, ..asked(endless) }).unwrap_err();
-    assert!(matches!(late, QueryError::TooLong(_)), "{late:?}");
+    let two = "FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b";
+    for endless in [
+        "SELECT count(*) FROM generate_series(1, 9000000000000)".to_owned(),
+        // Joins that write much for what they read, and one that never writes.
+        format!("SELECT sum(a.value * b.value) {two}"),
+        format!("SELECT sum(a.value * b.value) {two} WHERE a.value % 2 = b.value % 2"),
+        format!("SELECT sum(a.value * b.value) {two} WHERE a.value + b.value < 0"),
+        format!("SELECT sum(a.value) {two} WHERE a.value % 2 = b.value % 2 AND a.value < -b.value"),
+    ] {
+        let ask = Ask { seconds: 0.3, ..asked(&endless) };
+        let late = world.ask(&over, "acme", ask).unwrap_err();
+        assert!(matches!(late, QueryError::TooLong(_)), "{endless}: {late:?}");
+    }
     let large =
         "SELECT a.value, b.value FROM generate_series(1, 3000) a, generate_series(1, 3000) b
                  ORDER BY b.value * 7 % 1000, a.value";

@@ -2,30 +2,25 @@
 
 #![expect(unused_qualifications, reason = "utoipa spells out the type of the parameters")]
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
-use ingest::id::TenantId;
+use axum::response::Response;
 use ingest::time::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::sql::{analytics, problem, respond};
+use super::sql::{analytics, respond};
 use super::{Asked, known_vehicle};
-use crate::analytics::report::{PERIOD_MAX_S, Period, REPORTS, Report, xlsx};
-use crate::analytics::{Analytics, Ask, Format, QueryError};
+use crate::analytics::report::{PERIOD_MAX_S, Period, REPORTS, Report};
+use crate::analytics::{Ask, Format};
 use crate::app::Shared;
 use crate::auth::Reader;
 use crate::problem::{Failures, Problem};
 
 /// Period of a report unless asked otherwise, seconds: a week.
 const PERIOD_S: f64 = 7.0 * 86_400.0;
-/// How a workbook is asked for.
-const XLSX: &str = "xlsx";
 
 /// All reports.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,7 +56,7 @@ const PARAMETERS: [ParameterOut; 5] = [
     ParameterOut { name: "zone", meaning: "whose days are meant; absent: UTC" },
     ParameterOut {
         name: "format",
-        meaning: "json, jsonl, csv, xlsx, arrow or parquet; absent: json",
+        meaning: "json, jsonl, csv, arrow, parquet or xlsx; absent: json",
     },
 ];
 
@@ -78,7 +73,7 @@ pub(crate) struct Which {
     vehicle: Option<String>,
     /// Whose days are meant, such as `Europe/Lisbon`; absent: UTC.
     zone: Option<String>,
-    /// `json`, `jsonl`, `csv`, `xlsx`, `arrow` or `parquet`; absent: `json`.
+    /// `json`, `jsonl`, `csv`, `arrow`, `parquet` or `xlsx`; absent: `json`.
     format: Option<String>,
 }
 
@@ -108,28 +103,24 @@ pub(crate) async fn get(
     let period = period(&which, app.now())?;
     let analytics = analytics(&app)?;
     let limits = analytics.limits();
-    let ask = |format: Format, rows| Ask {
+    let format = which.format.as_deref().map_or(Ok(Format::Json), |name| {
+        Format::from_name(name).ok_or_else(|| Problem::value("format", name, Format::NAMES))
+    })?;
+    let ask = Ask {
         id: None,
         sql: report.query(&period),
         format,
-        rows,
+        rows: (format == Format::Json).then_some(limits.rows),
         seconds: limits.seconds,
     };
-    match which.format.as_deref() {
-        None => respond(analytics, &who.tenant, ask(Format::Json, Some(limits.rows))).await,
-        Some(XLSX) => {
-            // One more than there may be tells that there are too many.
-            let ask = ask(Format::Arrow, Some(xlsx::ROWS_MAX as u64 + 1));
-            workbook(analytics, &who.tenant, ask, report).await
-        }
-        Some(name) => {
-            let expected = "json, jsonl, csv, xlsx, arrow or parquet";
-            let format = Format::from_name(name);
-            let format = format.ok_or_else(|| Problem::value("format", name, expected))?;
-            let rows = (format == Format::Json).then_some(limits.rows);
-            respond(analytics, &who.tenant, ask(format, rows)).await
+    let mut response = respond(analytics, &who.tenant, ask).await?;
+    if which.format.is_some() {
+        let file = format!("attachment; filename=\"{}.{}\"", report.name, format.name());
+        if let Ok(file) = HeaderValue::from_str(&file) {
+            response.headers_mut().insert(header::CONTENT_DISPOSITION, file);
         }
     }
+    Ok(response)
 }
 
 fn period(which: &Which, now: Timestamp) -> Result<Period, Problem> {
@@ -151,39 +142,4 @@ fn period(which: &Which, now: Timestamp) -> Result<Period, Problem> {
     }
     let vehicle = which.vehicle.as_deref().map(known_vehicle).transpose()?;
     Ok(Period { from, to, now, vehicle, zone: zone.to_owned() })
-}
-
-async fn workbook(
-    analytics: &Arc<Analytics>,
-    tenant: &TenantId,
-    ask: Ask,
-    report: Report,
-) -> Result<Response, Problem> {
-    let mut rows = analytics.rows(tenant, ask).await.map_err(|error| problem(&error))?;
-    let (mut batches, mut count) = (Vec::new(), 0);
-    while let Some(batch) = rows.batches.recv().await {
-        let batch = batch.map_err(|error| problem(&error))?;
-        count += batch.num_rows();
-        if count > xlsx::ROWS_MAX {
-            return Err(problem(&xlsx::too_long()));
-        }
-        batches.push(batch);
-    }
-    let schema = Arc::clone(&rows.schema);
-    let made =
-        tokio::task::spawn_blocking(move || xlsx::workbook(report.name, &schema, &batches)).await;
-    let made =
-        made.map_err(|_gone| problem(&QueryError::Ended))?.map_err(|error| problem(&error))?;
-    let name = format!("attachment; filename=\"{}.xlsx\"", report.name);
-    let mut response = made.into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(xlsx::MEDIA_TYPE));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(name) = HeaderValue::from_str(&name) {
-        headers.insert(header::CONTENT_DISPOSITION, name);
-    }
-    if let Ok(as_of) = HeaderValue::from_str(&rows.as_of.to_string()) {
-        headers.insert(super::sql::AS_OF, as_of);
-    }
-    Ok(response)
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa::ToSchema;
 
-use crate::analytics::{Analytics, Ask, Format, QueryError};
+use crate::analytics::{Analytics, Ask, Format, QueryError, functions};
 use crate::app::Shared;
 use crate::auth::{Planner, Reader};
 use crate::problem::{Failures, Problem};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// Longest query, bytes.
 const SQL_MAX: usize = 256 * 1024;
 /// As of when an answer is.
-pub(crate) const AS_OF: &str = "milepost-as-of";
+const AS_OF: &str = "milepost-as-of";
 
 /// A query. The body may also be its text alone, as `application/sql` or `text/plain`.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -31,7 +31,7 @@ pub(crate) struct QueryIn {
     /// Name by which it can be looked at and ended while it runs, 1 to 64 characters.
     #[serde(default)]
     id: Option<String>,
-    /// `json`, `jsonl`, `csv`, `arrow` or `parquet`; absent: as `Accept` says, else `json`.
+    /// `json`, `jsonl`, `csv`, `arrow`, `parquet` or `xlsx`; absent: as `Accept` says, else `json`.
     #[serde(default)]
     format: Option<String>,
     /// Rows after which the answer ends, marked `cut_off`; absent: 10,000 in JSON, else all.
@@ -77,14 +77,25 @@ pub(crate) struct ColumnOut {
     meaning: Option<String>,
 }
 
-/// All tables.
+/// A function beside those of PostgreSQL.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FunctionOut {
+    /// How it is called, such as `time_bucket(interval, time)`.
+    call: &'static str,
+    /// What it gives, in which unit.
+    meaning: &'static str,
+}
+
+/// All tables, and functions of ours.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TablesOut {
     /// Tables of the archive first, then what is made of them.
     tables: Vec<TableOut>,
+    /// In no order.
+    functions: Vec<FunctionOut>,
 }
 
-/// Which tables and columns there are.
+/// Which tables, columns and functions there are.
 #[utoipa::path(get, path = "/sql", tag = "history",
     security(("key" = ["admin", "dispatcher", "viewer"])),
     responses((status = 200, body = TablesOut), Failures))]
@@ -103,10 +114,12 @@ pub(crate) async fn tables(
             .map(|(name, kind, meaning)| ColumnOut { name, kind, meaning })
             .collect(),
     });
-    Ok(Json(TablesOut { tables: tables.collect() }))
+    let functions = functions::described()
+        .map(|function| FunctionOut { call: function.call, meaning: function.meaning });
+    Ok(Json(TablesOut { tables: tables.collect(), functions: functions.collect() }))
 }
 
-/// Answers a query: rows as JSON, lines of JSON, CSV, an Arrow stream or Parquet.
+/// Answers a query: rows as JSON, lines of JSON, CSV, an Arrow stream, Parquet or a workbook.
 #[utoipa::path(post, path = "/sql", tag = "history", request_body = QueryIn,
     security(("key" = ["admin", "dispatcher", "viewer"])),
     responses((status = 200, description = "The rows; `Milepost-As-Of` says as of when."), Failures))]
@@ -214,7 +227,7 @@ fn ask(headers: &HeaderMap, query: QueryIn, analytics: &Analytics) -> Result<Ask
     let limits = analytics.limits();
     let format = match &query.format {
         Some(name) => Format::from_name(name)
-            .ok_or_else(|| Problem::value("format", name, "json, jsonl, csv, arrow or parquet"))?,
+            .ok_or_else(|| Problem::value("format", name, Format::NAMES))?,
         None => accepted(headers),
     };
     let seconds = query.seconds.unwrap_or(limits.seconds);

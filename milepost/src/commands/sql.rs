@@ -22,7 +22,7 @@ pub struct Args {
     sql: String,
     /// How the rows are written: json is a line each
     #[arg(long, default_value = "json",
-        value_parser = PossibleValuesParser::new(["json", "csv", "arrow", "parquet"]))]
+        value_parser = PossibleValuesParser::new(["json", "jsonl", "csv", "arrow", "parquet", "xlsx"]))]
     format: String,
     /// Whose rows
     #[arg(long, default_value = "main", value_parser = tenant)]

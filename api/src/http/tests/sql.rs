@@ -94,6 +94,9 @@ fn tables_are_described() {
         "name": "speed_mps", "type": "double", "meaning": "speed over ground, metres per second",
     });
     assert!(tables[0]["columns"].as_array().unwrap().contains(&speed));
+    let calls = answer["functions"].as_array().unwrap().iter();
+    let calls: Vec<&str> = calls.map(|function| function["call"].as_str().unwrap()).collect();
+    assert!(calls.iter().any(|call| call.starts_with("time_bucket(")), "{calls:?}");
     assert!(!answer.to_string().contains("\"tenant\""));
 }
 

@@ -1,39 +1,13 @@
 /** What the server says of history: tables, reports, answers, progress. */
 import { ask, Problem } from "./client";
+import type { components } from "./schema";
 import { t } from "../messages/translate";
 
-/** A column that can be asked. */
-export interface ColumnOut {
-  /** As SQL knows it. */
-  name: string;
-  /** Such as `text`, `timestamp`, `double`, `bigint`, `boolean`. */
-  type: string;
-  /** Meaning and unit; absent where the name says it. */
-  meaning?: string;
-}
-/** A table that can be asked. */
-export interface TableOut {
-  name: string;
-  meaning: string;
-  columns: ColumnOut[];
-}
-export interface TablesOut {
-  tables: TableOut[];
-}
-/** A report that the server makes. */
-export interface ReportOut {
-  name: string;
-  meaning: string;
-}
-export interface ReportsOut {
-  reports: ReportOut[];
-}
-/** How far a query is. */
-export interface ProgressOut {
-  rows: number;
-  bytes: number;
-  seconds: number;
-}
+type Schemas = components["schemas"];
+export type FunctionOut = Schemas["FunctionOut"];
+export type ProgressOut = Schemas["ProgressOut"];
+export type ReportOut = Schemas["ReportOut"];
+export type TableOut = Schemas["TableOut"];
 export type Cell = string | number | boolean | null | Cell[] | { [name: string]: Cell };
 /** Rows, as queries and reports answer in JSON. */
 export interface Answer {
@@ -71,8 +45,8 @@ async function whole(coming: Promise<Answer | undefined>): Promise<Answer> {
   return answer;
 }
 
-export const tables = (): Promise<TablesOut> => ask<TablesOut>("/v1/sql");
-export const reports = (): Promise<ReportsOut> => ask<ReportsOut>("/v1/reports");
+export const tables = (): Promise<Schemas["TablesOut"]> => ask<Schemas["TablesOut"]>("/v1/sql");
+export const reports = (): Promise<Schemas["ReportsOut"]> => ask<Schemas["ReportsOut"]>("/v1/reports");
 export const query = ({ sql, id, signal }: Query): Promise<Answer> =>
   whole(ask("/v1/sql", { method: "POST", body: { sql, id, format: "json", seconds: LONGEST }, signal: soon(signal, LONGEST) }));
 export const progress = (id: string): Promise<ProgressOut> => ask<ProgressOut>(`/v1/sql/${encodeURIComponent(id)}`);

@@ -26,9 +26,11 @@ export const analytics = {
     await page.keyboard.press("g");
     await page.keyboard.press("a");
     await state(page, QUERY, "idle");
+    await press(page, "[data-part=functions] .fold-table");
+    ok((await text(page, "[data-part=functions]")).includes("time_bucket(interval, time)"), "functions are listed");
     await press(page, "[aria-label='Insert positions']");
     equal(await page.inputValue(".editor textarea"), "SELECT *\nFROM positions\nLIMIT 100", "a table in an empty editor");
-    await press(page, ".fold-table");
+    await press(page, "[data-part=tables] .fold-table");
     await page.keyboard.press("Control+Enter");
     equal(fake.archive.asked, [], "the keys of the editor work in it alone");
     await page.locator(".editor textarea").focus();

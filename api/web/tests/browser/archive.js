@@ -18,6 +18,10 @@ const TABLES = [
   { name: "events", meaning: "what happened", columns: [column("vehicle", "text", "vehicle"), column("time", "timestamp", "when it happened"), column("type", "text", "arrived, departed, predicted_late and so on")] },
   { name: "stops", meaning: "each visit of each route: what was planned, what happened, how late", columns: [column("vehicle", "text"), column("window_to", "timestamp"), column("late_s", "double"), column("on_time", "boolean")] },
 ];
+const FUNCTIONS = [
+  { call: "time_bucket(interval, time)", meaning: "the beginning of the interval that a time lies in" },
+  { call: "last_by(value, time)", meaning: "the value of the last row" },
+];
 
 /** Numbers that look as chance would have them, the same each time. */
 const chance = (i) => ((Math.sin(i * 12.9898) * 43_758.5453) % 1 + 1) % 1;
@@ -94,7 +98,7 @@ export class Archive {
   /** Answers `/v1/sql`. */
   sql(request, response, id, body, { send, problem }) {
     if (this.open) return send(response, 403, problem(403, "queries are off in open mode: start `milepost run` and use a key"));
-    if (request.method === "GET" && id === undefined) return send(response, 200, { tables: TABLES });
+    if (request.method === "GET" && id === undefined) return send(response, 200, { tables: TABLES, functions: FUNCTIONS });
     if (request.method === "GET") return this.waiting.has(id) ? send(response, 200, { rows: 12_000, bytes: 480_000, seconds: 2.5 }) : send(response, 404, problem(404, `query ${id} is not known`));
     if (request.method === "DELETE") {
       this.ended.push(id);

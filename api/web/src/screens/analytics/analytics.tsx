@@ -1,6 +1,6 @@
 /** What happened, and how sure the answer is: reports, and queries of one's own. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { reports as readReports, tables as readTables, type ReportOut, type TableOut } from "../../api/analytics";
+import { reports as readReports, tables as readTables, type FunctionOut, type ReportOut, type TableOut } from "../../api/analytics";
 import { Problem } from "../../api/client";
 import "../../css/analytics.css";
 import { t } from "../../messages/translate";
@@ -51,7 +51,12 @@ export function Analytics() {
   const [times, setTimes] = useState(0);
   const [open, setOpen] = useState(false);
   const reports = useKnown<ReportOut>(() => readReports().then((r) => r.reports), times);
-  const tables = useKnown<TableOut>(() => readTables().then((r) => r.tables), times);
+  const [functions, setFunctions] = useState<FunctionOut[]>([]);
+  const tables = useKnown<TableOut>(async () => {
+    const known = await readTables();
+    setFunctions(known.functions);
+    return known.tables;
+  }, times);
   const handle = useRef<EditorHandle | null>(null);
   const waiting = useRef("");
   const opener = useRef<HTMLButtonElement>(null);
@@ -84,7 +89,7 @@ export function Analytics() {
   const unknown = tables.state === "loading" && session.value?.key === "open";
   const title = name === "" ? t("Your own query") : reportWord(name);
   const retry = () => setTimes(times + 1);
-  const catalogue = <Catalogue reports={reports} tables={tables} insert={insert} retry={retry} />;
+  const catalogue = <Catalogue reports={reports} tables={tables} functions={functions} insert={insert} retry={retry} />;
   return (
     <Shell screen="analytics" bar={<><h1>{t("Analytics")}</h1><span class="soft cut">{title}</span></>}>
       <div class="analytics" data-part="analytics" data-mode={name === "" ? "query" : "report"}>

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { summary } from "../../analytics/history";
 import { quoted } from "../../analytics/sql";
-import type { ReportOut, TableOut } from "../../api/analytics";
+import type { FunctionOut, ReportOut, TableOut } from "../../api/analytics";
 import { dayClock, number } from "../../format";
 import { t } from "../../messages/translate";
 import { Icon } from "../../parts/shape";
@@ -40,6 +40,7 @@ export interface Known<T> {
 interface Props {
   reports: Known<ReportOut>;
   tables: Known<TableOut>;
+  functions: FunctionOut[];
   insert: (text: string) => void;
   retry: () => void;
 }
@@ -73,7 +74,7 @@ function Table({ table, open, insert, found }: { table: TableOut; open: boolean;
             <li>
               <button type="button" onClick={() => insert(quoted(c.name))}>
                 <span class="name">{c.name}</span><span class="type">{c.type}</span>
-                {c.meaning !== undefined && <small><Coded text={c.meaning} /></small>}
+                {c.meaning != null && <small><Coded text={c.meaning} /></small>}
               </button>
             </li>
           ))}
@@ -106,6 +107,20 @@ function Tables({ tables, insert, retry }: Pick<Props, "tables" | "insert" | "re
   );
 }
 
+function Functions({ functions, insert }: Pick<Props, "functions" | "insert">) {
+  const [open, setOpen] = useState(false);
+  return (
+    <section aria-label={t("Functions")} data-part="functions">
+      <div class="table-name"><button type="button" class="fold-table" aria-expanded={open} onClick={() => setOpen(!open)}><Icon name={open ? "down" : "right"} size={14} /> <b>{t("Functions")}</b></button></div>
+      {open && (
+        <ul class="columns-list">
+          {functions.map((f) => <li><button type="button" onClick={() => insert(f.call.slice(0, f.call.indexOf("(") + 1))}><span class="name">{f.call}</span><small><Coded text={f.meaning} /></small></button></li>)}
+        </ul>
+      )}
+    </section>
+  );
+}
+
 function History() {
   const again = (sql: string) => {
     draft.value = sql;
@@ -128,13 +143,14 @@ function History() {
   );
 }
 
-export function Catalogue({ reports, tables, insert, retry }: Props) {
+export function Catalogue({ reports, tables, functions, insert, retry }: Props) {
   const at = parts.value[1] ?? "";
   return (
     <>
       <a class="own-link" href={href("/analytics")} aria-current={at === "" ? "page" : undefined}><Icon name="tables" size={16} /> {t("Your own query")}</a>
       <Reports reports={reports} />
       <Tables tables={tables} insert={insert} retry={retry} />
+      {functions.length > 0 && <Functions functions={functions} insert={insert} />}
       {!tables.refused && <History />}
     </>
   );

@@ -78,7 +78,7 @@ impl Archive {
 }
 
 #[cfg(test)]
-pub(in crate::analytics) mod tests {
+pub(super) mod tests {
     use std::io::Read as _;
 
     use flate2::read::DeflateDecoder;
@@ -94,7 +94,7 @@ pub(in crate::analytics) mod tests {
     }
 
     /// Names and contents, found by the list at the end as readers do.
-    pub(in crate::analytics) fn files(archive: &[u8]) -> Vec<(String, String)> {
+    pub(in super::super) fn files(archive: &[u8]) -> Vec<(String, String)> {
         let end = archive.len() - 22;
         assert_eq!(&archive[end..end + 4], b"PK\x05\x06");
         let (count, mut at) = (word(archive, end + 10), long(archive, end + 16));

@@ -12,16 +12,21 @@ use datafusion::arrow::datatypes::{
 };
 use datafusion::arrow::util::display::array_value_to_string;
 
-use crate::analytics::QueryError;
-use crate::analytics::answer::is_formula;
+use super::super::QueryError;
+use super::is_formula;
 
-pub(super) mod zip;
+mod zip;
+
+#[cfg(test)]
+mod tests;
 
 /// Media type of a workbook.
-pub(crate) const MEDIA_TYPE: &str =
+pub(super) const MEDIA_TYPE: &str =
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 /// Rows of a workbook: it is made in memory as a whole. What is longer is for CSV or Parquet.
-pub(crate) const ROWS_MAX: usize = 50_000;
+const ROWS_MAX: usize = 50_000;
+/// Bytes of its sheet before they are compressed.
+const SHEET_MAX: usize = 32 << 20;
 /// Characters of a cell, as Excel has it; what is longer is cut off.
 const CELL_MAX: usize = 32_767;
 /// Days from 1899-12-30, from which Excel counts, to 1970-01-01.
@@ -29,74 +34,70 @@ const EPOCH_DAYS: f64 = 25_569.0;
 const DAY_S: f64 = 86_400.0;
 
 /// The files around the sheet: what there is, and how headers, times and dates look.
-const AROUND: [(&str, &str); 4] = [
+const AROUND: [(&str, &str); 5] = [
     ("[Content_Types].xml", include_str!("xlsx/content_types.xml")),
     ("_rels/.rels", include_str!("xlsx/rels.xml")),
+    ("xl/workbook.xml", include_str!("xlsx/workbook.xml")),
     ("xl/_rels/workbook.xml.rels", include_str!("xlsx/workbook_rels.xml")),
     ("xl/styles.xml", include_str!("xlsx/styles.xml")),
 ];
+/// What stands before the header.
+const BEFORE: &str = concat!(
+    "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n",
+    "<worksheet xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\">",
+    "<sheetViews><sheetView workbookViewId=\"0\"><pane ySplit=\"1\" topLeftCell=\"A2\" ",
+    "activePane=\"bottomLeft\" state=\"frozen\"/></sheetView></sheetViews>",
+    "<sheetFormatPr defaultRowHeight=\"15\" defaultColWidth=\"20\"/><sheetData><row>"
+);
 const BOLD: u8 = 1;
 const TIME: u8 = 2;
 const DATE: u8 = 3;
 
-/// The workbook of a report of this name.
-pub(crate) fn workbook(
-    name: &str,
-    schema: &Schema,
-    batches: &[RecordBatch],
-) -> Result<Vec<u8>, QueryError> {
-    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    if rows > ROWS_MAX {
-        return Err(too_long());
-    }
-    let book = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<workbook xmlns=\"http://\
-         schemas.openxmlformats.org/spreadsheetml/2006/main\" xmlns:r=\"http://schemas.\
-         openxmlformats.org/officeDocument/2006/relationships\"><sheets><sheet name=\"{}\" \
-         sheetId=\"1\" r:id=\"rId1\"/></sheets></workbook>",
-        escaped(name)
-    );
-    let sheet = sheet(schema, batches);
-    let mut archive = zip::Archive::default();
-    for (path, text) in AROUND {
-        archive.add(path, text.as_bytes())?;
-    }
-    archive.add("xl/workbook.xml", book.as_bytes())?;
-    archive.add("xl/worksheets/sheet1.xml", sheet.as_bytes())?;
-    Ok(archive.finish())
+/// A workbook that is being written.
+pub(super) struct Workbook {
+    sheet: String,
+    rows: usize,
 }
 
-/// It has more than [`ROWS_MAX`] rows.
-pub(crate) fn too_long() -> QueryError {
-    QueryError::TooMuch(format!(
-        "a workbook holds at most {ROWS_MAX} rows, ask for a shorter time or for csv"
-    ))
-}
-
-fn sheet(schema: &Schema, batches: &[RecordBatch]) -> String {
-    let mut out = String::from(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<worksheet xmlns=\"http://\
-         schemas.openxmlformats.org/spreadsheetml/2006/main\"><sheetViews><sheetView \
-         workbookViewId=\"0\"><pane ySplit=\"1\" topLeftCell=\"A2\" activePane=\"bottomLeft\" \
-         state=\"frozen\"/></sheetView></sheetViews><sheetFormatPr defaultRowHeight=\"15\" \
-         defaultColWidth=\"20\"/><sheetData><row>",
-    );
-    for field in schema.fields() {
-        text(&mut out, field.name(), Some(BOLD));
+impl Workbook {
+    pub(super) fn new(schema: &Schema) -> Self {
+        let mut sheet = String::from(BEFORE);
+        for field in schema.fields() {
+            text(&mut sheet, field.name(), Some(BOLD));
+        }
+        sheet.push_str("</row>");
+        Self { sheet, rows: 0 }
     }
-    out.push_str("</row>");
-    for batch in batches {
+
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
+        self.rows += batch.num_rows();
         let columns: Vec<ArrayRef> = batch.columns().iter().map(plain).collect();
         for row in 0..batch.num_rows() {
-            out.push_str("<row>");
-            for column in &columns {
-                cell(&mut out, column, row);
+            if self.rows > ROWS_MAX || self.sheet.len() > SHEET_MAX {
+                return Err(QueryError::TooMuch(format!(
+                    "a workbook holds at most {ROWS_MAX} rows and {} MiB of text, \
+                     ask for fewer or for csv",
+                    SHEET_MAX >> 20
+                )));
             }
-            out.push_str("</row>");
+            self.sheet.push_str("<row>");
+            for column in &columns {
+                cell(&mut self.sheet, column, row);
+            }
+            self.sheet.push_str("</row>");
         }
+        Ok(())
     }
-    out.push_str("</sheetData></worksheet>");
-    out
+
+    pub(super) fn finish(mut self) -> Result<Vec<u8>, QueryError> {
+        self.sheet.push_str("</sheetData></worksheet>");
+        let mut archive = zip::Archive::default();
+        for (path, text) in AROUND {
+            archive.add(path, text.as_bytes())?;
+        }
+        archive.add("xl/worksheets/sheet1.xml", self.sheet.as_bytes())?;
+        Ok(archive.finish())
+    }
 }
 
 fn cell(out: &mut String, column: &ArrayRef, row: usize) {
