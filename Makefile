@@ -13,8 +13,8 @@ WEB_SOURCES := $(shell find api/web -type f -not -path '*/node_modules/*' -not -
 demo:
 	@deploy/needs.sh demo
 	@$(MAKE) --no-print-directory web
-	cargo build --release --locked -p milepost
-	$(CARGO_TARGET_DIR)/release/milepost demo
+	cargo build --profile demo --locked -p milepost
+	$(CARGO_TARGET_DIR)/demo/milepost demo
 
 # The dispatcher app, into api/web/dist/; built again only when its sources changed.
 web: api/web/.stamp

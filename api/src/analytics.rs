@@ -180,6 +180,7 @@ impl Analytics {
             tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(count)
                 .thread_name(name)
+                .thread_stack_size(session::STACK_BYTES)
                 .enable_all()
                 .build()
                 .map_err(|error| QueryError::Failed(error.to_string()))

@@ -22,6 +22,8 @@ mod xlsx;
 
 /// Rows of a row group of an answer; what is kept in memory.
 const GROUP_ROWS: usize = 64 * 1024;
+/// Bytes of one, before it has that many rows.
+const GROUP_BYTES: usize = 8 << 20;
 /// How JSON and CSV tell times.
 const TIMES: &str = "%Y-%m-%dT%H:%M:%S%.3fZ";
 
@@ -123,6 +125,11 @@ impl Encoder {
         Ok(Self { schema: Arc::clone(schema), begun: false, as_of, form })
     }
 
+    /// Whether it is read as a whole.
+    pub(super) const fn is_document(&self) -> bool {
+        matches!(self.form, Form::Json { .. })
+    }
+
     /// The bytes that a batch adds.
     pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<Bytes, QueryError> {
         let first = !std::mem::replace(&mut self.begun, true);
@@ -153,6 +160,9 @@ impl Encoder {
             }
             Form::Parquet(writer) => {
                 writer.write(batch).map_err(failed)?;
+                if writer.in_progress_size() > GROUP_BYTES {
+                    writer.flush().map_err(failed)?;
+                }
                 out = std::mem::take(writer.inner_mut());
             }
             Form::Xlsx(book) => book.write(batch)?,

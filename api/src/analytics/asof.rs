@@ -19,7 +19,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult as _, TreeNode as _};
-use datafusion::common::{JoinSide, JoinType, Result, exec_err, plan_err};
+use datafusion::common::{JoinSide, JoinType, Result, exec_err, plan_datafusion_err, plan_err};
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::execution::{FunctionRegistry as _, SessionState};
@@ -51,6 +51,9 @@ use join::AsofExec;
 /// Makes an inner join of a left one whose nulls a filter leaves out; then filters of the right
 /// table would go before the join, and another row would be the newest. Not where there is one.
 const NOT_WITH_ASOF: &str = "eliminate_outer_join";
+
+/// Tables after one `FROM`: each makes the plan one level deeper.
+const TABLES_MAX: usize = 100;
 
 /// How the times of a pair are to each other, the left one first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -169,6 +172,12 @@ impl VisitorMut for Rewrite {
     type Break = DataFusionError;
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<DataFusionError> {
+        if select.from.len() > TABLES_MAX {
+            let found = select.from.len();
+            let error =
+                plan_datafusion_err!("FROM names {found} tables, expected at most {TABLES_MAX}");
+            return ControlFlow::Break(error);
+        }
         for table in &mut select.from {
             self.joins(table)?;
         }

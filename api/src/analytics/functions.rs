@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! scalar (one value a row) ── argument (numbers and text, however they are stored)
-//!   time · local · cells · geometry ── shape, sphere · attribute · limits · text
+//!   time · between · local · cells · geometry ── shape, sphere · attribute · limits · text
 //! aggregates (many rows, one value)
 //!   last · trajectory
 //! ```
@@ -18,6 +18,7 @@ use engine::road::Road;
 
 mod argument;
 mod attribute;
+mod between;
 mod cells;
 mod geometry;
 mod last;
@@ -46,8 +47,14 @@ pub struct Described {
 }
 
 /// Functions of one value a row, by what they are about.
-const SCALARS: [&[About]; 5] =
-    [&local::LOCAL, &cells::CELLS, &geometry::GEOMETRY, &attribute::ATTRIBUTE, &text::TEXT];
+const SCALARS: [&[About]; 6] = [
+    &between::BETWEEN,
+    &local::LOCAL,
+    &cells::CELLS,
+    &geometry::GEOMETRY,
+    &attribute::ATTRIBUTE,
+    &text::TEXT,
+];
 
 /// Every function that is ours, for people.
 pub fn described() -> impl Iterator<Item = Described> {

@@ -29,10 +29,8 @@ pub(super) fn interruptible(
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let join = |plan: Arc<dyn ExecutionPlan>| {
         let watched = |filter: &JoinFilter| {
-            let condition = Condition {
-                holds: Arc::clone(filter.expression()),
-                over: Arc::clone(over),
-            };
+            let condition =
+                Condition { holds: Arc::clone(filter.expression()), over: Arc::clone(over) };
             let columns = filter.column_indices().to_vec();
             Some(JoinFilter::new(Arc::new(condition), columns, Arc::clone(filter.schema())))
         };

@@ -1,7 +1,7 @@
 //! How a query is run: in its turn, on threads of its own, within its time, as a stream of bytes.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,6 +26,14 @@ use crate::store::lock;
 const WAITING_MAX: usize = 2;
 /// Longest name of a query, bytes.
 const ID_LENGTH_MAX: usize = 64;
+/// Bytes that a piece of an answer is to have.
+const PIECE_BYTES: usize = 1 << 20;
+/// Rows of the first piece, before it is known how large rows are.
+const FIRST_ROWS: usize = 64;
+/// Rows of a piece.
+const ROWS_MAX: usize = 8 * 1024;
+/// Bytes after which a JSON document ends, marked as cut off.
+const DOCUMENT_MAX: u64 = 64 << 20;
 /// How long a query that was ended may take to give back what it used, before that is said.
 const GRACE: Duration = Duration::from_millis(500);
 
@@ -111,22 +119,12 @@ impl Analytics {
     /// Plans and starts a query, and answers it as bytes.
     pub async fn ask(self: &Arc<Self>, tenant: &TenantId, ask: Ask) -> Result<Answer, QueryError> {
         let format = ask.format;
-        let Rows { schema, as_of, mut batches, running } = self.rows(tenant, ask).await?;
+        let seconds = ask.seconds;
+        let Rows { schema, as_of, batches, running } = self.rows(tenant, ask).await?;
         let (sender, pieces) = mpsc::channel(WAITING_MAX);
-        let mut encoder = Encoder::new(format, &schema, as_of)?;
-        let encode = async move {
-            while let Some(batch) = batches.recv().await {
-                let piece = batch.and_then(|batch| encoder.write(&batch));
-                let failed = piece.is_err();
-                if !tell(&running, &sender, piece).await || failed {
-                    return;
-                }
-            }
-            let seconds = running.began.elapsed().as_secs_f64();
-            let rest = encoder.finish(running.cut.load(Ordering::Relaxed), seconds);
-            tell(&running, &sender, rest).await;
-        };
-        self.answers()?.spawn(encode);
+        let encoder = Encoder::new(format, &schema, as_of)?;
+        let writing = Writing { encoder, running, sender, seconds, rows: FIRST_ROWS };
+        self.answers()?.spawn(writing.write(batches));
         Ok(Answer { format, as_of, pieces })
     }
 
@@ -312,13 +310,62 @@ async fn batches(
     Ok(())
 }
 
-/// Whether the piece was taken; an empty one needs no taking.
-async fn tell(
-    running: &Running,
-    sender: &mpsc::Sender<Result<Bytes, QueryError>>,
-    piece: Result<Bytes, QueryError>,
-) -> bool {
-    let bytes = piece.as_ref().map_or(0, Bytes::len);
-    running.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-    (piece.is_ok() && bytes == 0) || sender.send(piece).await.is_ok()
+/// An answer that is being written, in pieces of a bounded size whatever its rows are like.
+struct Writing {
+    encoder: Encoder,
+    running: Arc<Running>,
+    sender: mpsc::Sender<Result<Bytes, QueryError>>,
+    seconds: f64,
+    /// Rows of the next piece.
+    rows: usize,
+}
+
+impl Writing {
+    async fn write(mut self, mut batches: mpsc::Receiver<Result<RecordBatch, QueryError>>) {
+        let mut whole = true;
+        while let Some(batch) = batches.recv().await.filter(|_| whole) {
+            let written = match batch {
+                Ok(batch) => self.rows_of(&batch).await,
+                Err(error) => Err(error),
+            };
+            match written {
+                Ok(going_on) => whole = going_on,
+                Err(error) => {
+                    // Whoever asked may have left.
+                    drop(self.sender.send(Err(error)).await);
+                    return;
+                }
+            }
+        }
+        // Nobody needs what is still to come.
+        drop(batches);
+        let seconds = self.running.began.elapsed().as_secs_f64();
+        let rest = self.encoder.finish(self.running.cut.load(Ordering::Relaxed), seconds);
+        drop(self.sender.send(rest).await);
+    }
+
+    /// Whether more rows are wanted.
+    async fn rows_of(&mut self, batch: &RecordBatch) -> Result<bool, QueryError> {
+        let mut at = 0;
+        while at < batch.num_rows() {
+            if self.running.began.elapsed().as_secs_f64() > self.seconds {
+                return Err(QueryError::TooLong(self.seconds));
+            }
+            let rows = self.rows.min(batch.num_rows() - at);
+            let piece = self.encoder.write(&batch.slice(at, rows))?;
+            at += rows;
+            let fit = PIECE_BYTES * rows / piece.len().max(1);
+            self.rows = fit.clamp(1, ROWS_MAX);
+            let bytes = self.running.bytes.fetch_add(piece.len() as u64, Ordering::Relaxed);
+            // An empty piece needs no taking.
+            if !piece.is_empty() && self.sender.send(Ok(piece)).await.is_err() {
+                return Ok(false);
+            }
+            if self.encoder.is_document() && bytes > DOCUMENT_MAX {
+                self.running.cut.store(true, Ordering::Relaxed);
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }

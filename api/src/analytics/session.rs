@@ -9,6 +9,9 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{FunctionRegistry as _, SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use engine::road::Road;
 use ingest::id::TenantId;
 
@@ -30,6 +33,11 @@ const UNBOUNDED: [&str; 10] = [
     "list_repeat",
     "list_resize",
 ];
+/// Operators of one query, `JOIN` and `UNION` among them. Each may make its plan one level deeper,
+/// and plans are walked by recursion.
+const OPERATORS_MAX: usize = 1_000;
+/// Stack of a thread that computes, bytes: enough for a plan of so many levels, unoptimised.
+pub(super) const STACK_BYTES: usize = 16 << 20;
 /// Bytes of files' footers that are remembered.
 const FOOTERS_MAX: usize = 64 << 20;
 
@@ -95,6 +103,7 @@ impl Analytics {
         tenant: &TenantId,
         text: &str,
     ) -> Result<SessionContext, QueryError> {
+        bounded(text)?;
         let state = SessionStateBuilder::new_from_existing(self.base.clone())
             .with_catalog_list(Arc::new(datafusion::catalog::MemoryCatalogProviderList::new()))
             .build();
@@ -125,6 +134,55 @@ impl Analytics {
         Ok(context)
     }
 }
+
+/// Refuses a text whose plan would be deeper than a stack.
+fn bounded(text: &str) -> Result<(), QueryError> {
+    // What cannot be read is said by whoever plans it.
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize().unwrap_or_default();
+    let operators = tokens.iter().filter(|token| deepens(token)).count();
+    if operators > OPERATORS_MAX {
+        return Err(QueryError::Refused(format!(
+            "the query has {operators} operators, expected at most {OPERATORS_MAX}"
+        )));
+    }
+    Ok(())
+}
+
+fn deepens(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => DEEPENING.contains(&word.keyword),
+        Token::EOF
+        | Token::Number(..)
+        | Token::Char(_)
+        | Token::SingleQuotedString(_)
+        | Token::EscapedStringLiteral(_)
+        | Token::Comma
+        | Token::Whitespace(_)
+        | Token::LParen
+        | Token::RParen
+        | Token::Period
+        | Token::SemiColon => false,
+        _ => true,
+    }
+}
+
+/// Words that operators are made of.
+const DEEPENING: [Keyword; 14] = [
+    Keyword::AND,
+    Keyword::OR,
+    Keyword::NOT,
+    Keyword::IS,
+    Keyword::IN,
+    Keyword::LIKE,
+    Keyword::ILIKE,
+    Keyword::BETWEEN,
+    Keyword::AT,
+    Keyword::COLLATE,
+    Keyword::JOIN,
+    Keyword::UNION,
+    Keyword::INTERSECT,
+    Keyword::EXCEPT,
+];
 
 /// Views that a text names, and those that they name; in the order of [`VIEWS`], where each
 /// stands behind those it is made of.

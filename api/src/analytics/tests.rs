@@ -166,6 +166,19 @@ fn time_memory_and_rows_are_bounded() {
     let document: Value = serde_json::from_slice(&world.ask(&over, "acme", cut).unwrap()).unwrap();
     assert_eq!(document["cut_off"], true);
     assert_eq!(document["rows"].as_array().map(Vec::len), Some(10));
+    let wide = "SELECT repeat('x', 65536) FROM generate_series(1, 3000)";
+    let document: Value =
+        serde_json::from_slice(&world.ask(&over, "acme", asked(wide)).unwrap()).unwrap();
+    assert_eq!(document["cut_off"], true);
+    let rows = document["rows"].as_array().map_or(0, Vec::len);
+    assert!((1_024..1_100).contains(&rows), "64 MiB and a piece: {rows}");
+    for (sum, fits) in [(1_001, true), (1_002, false), (100_000, false)] {
+        let sql = format!("SELECT {}", vec!["1"; sum].join("+"));
+        let answer = world.ask(&over, "acme", asked(&sql));
+        assert_eq!(answer.is_ok(), fits, "{sum}: {:?}", answer.err());
+    }
+    let tables = format!("SELECT 1 FROM {}", vec!["positions"; 20_000].join(","));
+    assert!(matches!(world.ask(&over, "acme", asked(&tables)), Err(QueryError::Refused(_))));
     // Nothing is left behind of them.
     assert_eq!(world.rows(&over, "acme", "SELECT count(*) FROM events"), json!([[3]]));
 }

@@ -226,8 +226,9 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<QueryIn, Problem> {
 fn ask(headers: &HeaderMap, query: QueryIn, analytics: &Analytics) -> Result<Ask, Problem> {
     let limits = analytics.limits();
     let format = match &query.format {
-        Some(name) => Format::from_name(name)
-            .ok_or_else(|| Problem::value("format", name, Format::NAMES))?,
+        Some(name) => {
+            Format::from_name(name).ok_or_else(|| Problem::value("format", name, Format::NAMES))?
+        }
         None => accepted(headers),
     };
     let seconds = query.seconds.unwrap_or(limits.seconds);

@@ -165,8 +165,8 @@ fn filters_do_not_change_what_is_newest() {
     );
     check(
         &format!(
-            "WITH c AS (SELECT a.v AS x, b.v AS y {join}) SELECT sum(y) FROM c UNION ALL
-                  SELECT count(*) FROM (SELECT * {join})"
+            "WITH c AS (SELECT a.v AS x, b.v AS y {join}) SELECT sum(y) AS n FROM c UNION ALL
+                  SELECT count(*) FROM (SELECT * {join}) ORDER BY n DESC"
         ),
         &["304", "4"],
     );

@@ -287,6 +287,9 @@ fn clocks_of_a_place_are_changed_with_the_seasons() {
     check(&lisbon("2026-10-25T01:00:00Z"), "2026-10-25T01:00:00");
     check("local_time(TIMESTAMPTZ '2026-01-01T00:00:00Z', 'Asia/Kolkata')", "2026-01-01T05:30:00");
     check("local_time(NULL, 'UTC')", "~");
+    let times = "TIMESTAMPTZ '2026-01-01T00:00:01.5Z', TIMESTAMPTZ '2026-01-01T00:00:00.250Z'";
+    check(&format!("seconds_between({times})"), "-1.25");
+    check("seconds_between(now(), NULL)", "~");
     refused("local_time(now(), 'Atlantis')", "zone is `Atlantis`");
     let context = session();
     let hours: Vec<i64> =
@@ -316,5 +319,5 @@ fn every_function_is_described_and_can_be_called() {
             || state.aggregate_functions().contains_key(name);
         assert!(found && !described.meaning.is_empty(), "{name}");
     }
-    assert_eq!(super::described().count(), 24);
+    assert_eq!(super::described().count(), 25);
 }

@@ -12,5 +12,5 @@ SELECT lead_from_min,
        count(*) AS predictions, count(DISTINCT route || '/' || stop) AS stops,
        avg(abs(error_s)) AS mae_s, avg(error_s) AS bias_s, sqrt(avg(error_s * error_s)) AS rmse_s,
        avg(CASE WHEN covered THEN 1.0 ELSE 0.0 END) AS coverage,
-       avg(date_part('epoch', p90 - p10)) AS width_s
+       avg(seconds_between(p10, p90)) AS width_s
 FROM judged GROUP BY lead_from_min ORDER BY lead_from_min

@@ -7,7 +7,7 @@ WITH working AS (
 ),
 idle AS (
     SELECT w.day, s.vehicle AS vehicle, s.since, s.lat, s.lng,
-           date_part('epoch', least(s.until, $to) - greatest(s.since, $from)) AS idle_s
+           seconds_between(greatest(s.since, $from), least(s.until, $to)) AS idle_s
     FROM standstills s JOIN working w ON w.vehicle = s.vehicle
         AND w.day = CAST(local_time(s.since, $zone) AS date)
         AND s.since >= w.first_moved AND s.until <= w.last_moved

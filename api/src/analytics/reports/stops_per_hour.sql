@@ -7,7 +7,7 @@ WITH visited AS (
 counted AS (
     SELECT day, vehicle, count(DISTINCT stop) AS stops, min(arrived) AS first_arrived,
            max(departed) AS last_departed,
-           date_part('epoch', max(departed) - min(arrived)) / 3600 AS hours
+           seconds_between(min(arrived), max(departed)) / 3600 AS hours
     FROM visited GROUP BY day, vehicle
 )
 SELECT day, vehicle, stops, first_arrived, last_departed, hours,

@@ -6,8 +6,8 @@ WITH reached AS (
 )
 SELECT e.vehicle, e.route, e.stop, e."order", e.version, e.time AS said_at, e.p10, e.p50, e.p90,
        e.miss, r.arrived,
-       date_part('epoch', r.arrived - e.time) AS lead_s,
-       date_part('epoch', e.p50 - r.arrived) AS error_s,
+       seconds_between(e.time, r.arrived) AS lead_s,
+       seconds_between(r.arrived, e.p50) AS error_s,
        r.arrived BETWEEN e.p10 AND e.p90 AS covered
 FROM etas e JOIN reached r ON r.vehicle = e.vehicle AND r.route = e.route AND r.stop = e.stop
 WHERE e.p50 IS NOT NULL AND e.time < r.arrived

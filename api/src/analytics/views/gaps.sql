@@ -5,7 +5,7 @@ WITH linked AS (
     FROM positions
     WINDOW before AS (PARTITION BY vehicle ORDER BY time, seq)
 )
-SELECT vehicle, since, time AS until, date_part('epoch', time - since) AS seconds,
+SELECT vehicle, since, time AS until, seconds_between(since, time) AS seconds,
        from_lat, from_lng, lat AS to_lat, lng AS to_lng,
        distance_m(from_lat, from_lng, lat, lng) AS metres, from_route AS route
-FROM linked WHERE date_part('epoch', time - since) > 300
+FROM linked WHERE seconds_between(since, time) > 300

@@ -11,7 +11,7 @@ judged AS (
 ),
 turned AS (
     SELECT *, CASE WHEN above AND lag(above) OVER before
-                        AND date_part('epoch', time - lag(time) OVER before) <= 60
+                        AND seconds_between(lag(time) OVER before, time) <= 60
                    THEN 0 ELSE 1 END AS turn
     FROM judged WINDOW before AS (PARTITION BY vehicle ORDER BY time, seq)
 ),
@@ -21,7 +21,7 @@ numbered AS (
     FROM turned
 )
 SELECT vehicle, min(time) AS since, max(time) AS until,
-       date_part('epoch', max(time) - min(time)) AS seconds, count(*) AS fixes,
+       seconds_between(min(time), max(time)) AS seconds, count(*) AS fixes,
        max(speed_mps) AS max_mps, max(speed_mps - limit_mps) AS over_mps,
        last_by(limit_mps, speed_mps - limit_mps) AS limit_mps,
        last_by(way, speed_mps - limit_mps) AS way,

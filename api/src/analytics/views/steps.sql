@@ -17,7 +17,7 @@ linked AS (
     WINDOW before AS (PARTITION BY vehicle ORDER BY time, seq)
 ),
 measured AS (
-    SELECT *, date_part('epoch', time - since) AS seconds,
+    SELECT *, seconds_between(since, time) AS seconds,
            distance_m(from_lat, from_lng, lat, lng) AS metres
     FROM linked
 )

@@ -41,7 +41,7 @@ SELECT j.who AS vehicle, j.route, j.stop, j."order", j.version, j.place, j.lat, 
             WHEN j.arrived IS NOT NULL THEN 'arrived'
             ELSE 'open' END AS outcome,
        j.reason, s.dwell_s, coalesce(s.visits, 0) AS visits,
-       date_part('epoch', greatest(j.reached, j.window_from) - j.window_to) AS late_s,
+       seconds_between(j.window_to, greatest(j.reached, j.window_from)) AS late_s,
        j.reached <= j.window_to AS on_time
 FROM judged j LEFT JOIN stayed s ON s.route = j.route AND s.stop = j.stop
 WHERE (j.vehicle = j.newest_vehicle AND j.seq = j.newest_seq)

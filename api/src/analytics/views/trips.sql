@@ -20,6 +20,6 @@ gathered AS (
     FROM counted GROUP BY vehicle, trip
 )
 SELECT vehicle, started, ended, start_lat, start_lng, end_lat, end_lng, distance_m,
-       date_part('epoch', ended - started) AS duration_s, moving_s,
+       seconds_between(started, ended) AS duration_s, moving_s,
        distance_m / moving_s AS avg_mps, max_mps
 FROM gathered WHERE distance_m >= 100

@@ -6,5 +6,5 @@ WITH seen AS (
 )
 SELECT vehicle, route, stop, "order", time AS arrived,
        CASE WHEN next_type = 'departed' THEN next_time END AS departed,
-       CASE WHEN next_type = 'departed' THEN date_part('epoch', next_time - time) END AS dwell_s
+       CASE WHEN next_type = 'departed' THEN seconds_between(time, next_time) END AS dwell_s
 FROM seen WHERE type = 'arrived'
