@@ -1,11 +1,16 @@
 //! Shortest paths on the road network.
 //!
 //! [`Router`] answers one way (`route`), many short ways at once for the matcher (`reach`) and
-//! many long ones for planning (`times`), all exact with every turn restriction. The search
-//! runs on edges, not nodes, because a ban depends on where one came from; restrictions over
-//! several roads are states of their own (`road/builder/turns.rs`).
+//! many long ones for planning (`times`), all exact with every turn restriction. Ways run on
+//! edges, not nodes, because a ban depends on where one came from; restrictions over several
+//! roads are states of their own (`road/builder/turns.rs`).
+//!
+//! In reading order: `cost` says what is compared, `search` is Dijkstra's algorithm and A*,
+//! [`hierarchy`] what makes long ways of motor vehicles a matter of microseconds and takes new
+//! weights in milliseconds, `router` puts them behind one door.
 
 mod cost;
+pub mod hierarchy;
 mod line;
 #[cfg(test)]
 mod oracle;
@@ -14,6 +19,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
+pub use hierarchy::{Hierarchy, Live, Matrix, Snapshot};
 pub use line::line;
 pub use router::{Path, Reached, Router};
 

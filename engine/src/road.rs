@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`class`] and [`access`] say what an edge is and who may use it,
 //! [`plane`] turns degrees into metres, `image` and `record` are the bytes of a map, [`builder`]
-//! makes them (its `turns` spells restrictions out), [`import`] reads OpenStreetMap, `index`
+//! makes them (its `turns` spells restrictions out, `order` is for the router), [`import`] reads OpenStreetMap, `index`
 //! and `near` find what is around a place, `within` what a box holds. A map is the same
 //! bytes in a file and in memory, and every read is bounds-checked: a damaged map gives wrong
 //! roads, never a crash.
@@ -18,14 +18,17 @@ pub mod import;
 mod index;
 mod mapped;
 mod near;
+mod order;
 pub mod plane;
 pub(crate) mod record;
 #[cfg(test)]
 pub(crate) mod tests;
 mod within;
 
+use std::any::Any;
 use std::fmt;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use ingest::units::Position;
 
@@ -78,6 +81,7 @@ pub struct Road {
     layout: Layout,
     hash: String,
     summary: Summary,
+    derived: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl Default for Road {
@@ -89,6 +93,7 @@ impl Default for Road {
             layout,
             hash: String::new(),
             summary: Summary::default(),
+            derived: OnceLock::new(),
         }
     }
 }
@@ -125,10 +130,16 @@ impl Road {
         Layout::verify(bytes.as_slice()).map_err(|error| describe(error, path))
     }
 
+    /// The map of an image in memory, as [`import::import`] makes it.
+    pub fn from_image(image: Vec<u8>) -> Result<Self, RoadError> {
+        let described = |error| describe(error, Path::new("map in memory"));
+        Self::from_bytes(Bytes::Owned(image)).map_err(described)
+    }
+
     fn from_bytes(bytes: Bytes) -> Result<Self, LayoutError> {
         let layout = Layout::read(bytes.as_slice())?;
         let hash = format!("{:032x}", layout.hash);
-        let mut road = Self { bytes, layout, hash, summary: Summary::default() };
+        let mut road = Self { bytes, layout, hash, ..Self::default() };
         road.summary = Summary::read(&road.record::<64>(Section::Summary, 0));
         Ok(road)
     }
@@ -368,6 +379,29 @@ impl Road {
             None => EdgeId(state),
             Some(past) => EdgeId(self.word(Section::States, past)),
         }
+    }
+
+    /// Edges of motor vehicles in the order a router contracts them; unchecked, from the file.
+    pub(crate) fn order(&self) -> impl Iterator<Item = u32> {
+        (0..self.count(Section::Order)).map(|index| self.word(Section::Order, index))
+    }
+
+    /// That order found anew, as the import does: for measuring what it costs.
+    pub fn find_order(&self) -> Vec<EdgeId> {
+        let nodes: Vec<(i32, i32)> = (0..self.nodes() as u32).map(|n| self.node_e7(n)).collect();
+        let edges = (0..self.edges() as u32).map(|number| (number, self.edge(EdgeId(number))));
+        let edges: Vec<(u32, u32, u32)> = edges
+            .filter(|(_, edge)| edge.access().meets(Access::MOTOR))
+            .map(|(number, edge)| (number, edge.tail, edge.head))
+            .collect();
+        let order = order::order(&order::Network { nodes: &nodes, edges: &edges });
+        order.into_iter().map(EdgeId).collect()
+    }
+
+    /// What the router makes of this map once and all who hold it share: made by the first
+    /// call, while others wait. Of one type only; `None` for another.
+    pub(crate) fn derived<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        self.derived.get_or_init(|| Box::new(make())).downcast_ref()
     }
 
     pub(crate) fn edge(&self, edge: EdgeId) -> EdgeRecord {

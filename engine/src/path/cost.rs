@@ -1,16 +1,29 @@
 //! What an edge and a turn cost a search.
 
 use crate::road::record::EdgeRecord;
-use crate::road::{Class, Place, Profile, Road};
+use crate::road::{Class, EdgeId, Place, Profile, Road};
 
 use super::{BOARDING_S, DESTINATION_S, TURN_BACK_M};
+
+/// Seconds are compared in whole steps of this, a power of two: sums of less than 272 years are
+/// exact in any order, so all algorithms find the same least cost.
+pub(super) const TICK_S: f64 = 1.0 / 1_048_576.0;
+
+/// Seconds as they are compared: the next whole step, so never less than the straight line.
+pub(super) fn compared(seconds: f64) -> f64 {
+    (seconds / TICK_S).ceil() * TICK_S
+}
 
 /// What a search minimises. Costs are finite and not negative.
 pub(super) trait Cost {
     /// Who drives.
     fn profile(&self) -> Profile;
     /// The whole edge from tail to head.
-    fn edge(&self, edge: &EdgeRecord) -> f64;
+    fn edge(&self, edge: EdgeId, record: &EdgeRecord) -> f64;
+    /// A share of an edge that costs `whole`.
+    fn piece(&self, whole: f64, share: f64) -> f64 {
+        whole * share
+    }
     /// Going over from one edge to the next.
     fn turn(&self, from: &EdgeRecord, to: &EdgeRecord) -> f64;
     /// At most what is left from a node to the goal; consistent along edges.
@@ -83,8 +96,12 @@ impl Cost for Seconds {
         self.profile
     }
 
-    fn edge(&self, edge: &EdgeRecord) -> f64 {
-        edge.seconds(self.profile)
+    fn edge(&self, _edge: EdgeId, record: &EdgeRecord) -> f64 {
+        compared(record.seconds(self.profile))
+    }
+
+    fn piece(&self, whole: f64, share: f64) -> f64 {
+        (whole * share / TICK_S).round() * TICK_S
     }
 
     fn turn(&self, from: &EdgeRecord, to: &EdgeRecord) -> f64 {
@@ -108,8 +125,8 @@ impl Cost for Metres {
         Profile::Van
     }
 
-    fn edge(&self, edge: &EdgeRecord) -> f64 {
-        edge.length_m()
+    fn edge(&self, _edge: EdgeId, record: &EdgeRecord) -> f64 {
+        record.length_m()
     }
 
     fn turn(&self, from: &EdgeRecord, to: &EdgeRecord) -> f64 {

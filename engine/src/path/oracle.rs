@@ -15,11 +15,11 @@ use crate::road::{
 };
 
 /// Edges of the past that a restriction can look at: from, and two via ways.
-const PAST: usize = 3;
+pub(super) const PAST: usize = 3;
 
 /// A town in which every street is a way of its own, numbered `tail * 100 + head` at building.
-struct Town {
-    road: Road,
+pub(super) struct Town {
+    pub(super) road: Road,
     restrictions: Vec<Restriction>,
     barriers: Vec<i64>,
 }
@@ -30,7 +30,7 @@ impl Town {
     }
 
     /// Whether a van with this past (last edge last) may go on to `to`.
-    fn allows(&self, past: &[EdgeId], to: EdgeId) -> bool {
+    pub(super) fn allows(&self, past: &[EdgeId], to: EdgeId) -> bool {
         let last = past[past.len() - 1];
         let node = self.road.osm(last).2;
         let back = self.road.reverse(last) == Some(to);
@@ -82,7 +82,7 @@ impl Town {
     }
 
     /// Least cost by trying everything in order of cost.
-    fn least_s(&self, from: Place, to: Place) -> Option<f64> {
+    pub(super) fn least_s(&self, from: Place, to: Place) -> Option<f64> {
         let share = |place: Place| place.offset_m / self.road.length_m(place.edge);
         if from.edge == to.edge && to.offset_m >= from.offset_m {
             return Some(self.road.free_s(from.edge) * (share(to) - share(from)));
@@ -122,10 +122,10 @@ impl Town {
 }
 
 /// A street of the grid: what is drawn for it.
-type Drawn = (u8, u8, bool);
+pub(super) type Drawn = (u8, u8, bool);
 
 /// A grid of 4 × 4 junctions whose streets are drawn: missing, one-way, two-way, fast, private.
-fn town(streets: &[Drawn], rules: &[(usize, usize, u8)], barrier: Option<i64>) -> Town {
+pub(super) fn town(streets: &[Drawn], rules: &[(usize, usize, u8)], barrier: Option<i64>) -> Town {
     let plane = Plane::new(Position { lng: 8.68, lat: 49.41 });
     let mut builder = RoadBuilder::new();
     for node in 0..16_i64 {
@@ -193,7 +193,7 @@ fn restriction(road: &Road, (start, steps, kind): (usize, usize, u8)) -> Option<
     })
 }
 
-fn place(road: &Road, draw: (usize, f64)) -> Place {
+pub(super) fn place(road: &Road, draw: (usize, f64)) -> Place {
     let edge = EdgeId((draw.0 % road.edges()) as u32);
     Place { edge, offset_m: road.length_m(edge) * draw.1 }
 }

@@ -101,13 +101,14 @@ impl Search {
         if !record.access().has(cost.profile()) {
             return;
         }
-        let (whole, share) = (cost.edge(&record), share(from, record.length_m()));
+        let (whole, share) = (cost.edge(from.edge, &record), share(from, record.length_m()));
         let mut open = 0;
         for (target, arrival) in targets.iter().zip(&mut self.arrivals) {
             let ahead = target.edge == from.edge && target.offset_m >= from.offset_m;
             let part = self::share(*target, record.length_m()) - share;
-            if ahead && whole * part <= limit {
-                *arrival = Some(Arrival { cost: whole * part, before: Before::Nothing });
+            let ahead_cost = cost.piece(whole, part);
+            if ahead && ahead_cost <= limit {
+                *arrival = Some(Arrival { cost: ahead_cost, before: Before::Nothing });
             } else {
                 open += 1;
             }
@@ -115,7 +116,7 @@ impl Search {
         if open == 0 {
             return;
         }
-        let left = whole * (1.0 - share);
+        let left = cost.piece(whole, 1.0 - share);
         self.label(from.edge.0, (left, left + cost.bound(road, record.head)), NOWHERE);
         let mut worst = self.worst(limit, until);
         while let Some(waiting) = self.queue.pop() {
@@ -166,9 +167,10 @@ impl Search {
                 continue;
             };
             let at_tail = so_far + cost.turn(&from, &record);
-            let whole = cost.edge(&record);
+            let whole = cost.edge(EdgeId(to), &record);
             if let Ok(found) = self.targets.binary_search_by_key(&to, |target| target.0.0) {
-                let arrive = |target: &Place| at_tail + whole * share(*target, record.length_m());
+                let arrive =
+                    |target: &Place| at_tail + cost.piece(whole, share(*target, record.length_m()));
                 improved |= self.arrive(targets, found, state, arrive);
             }
             let reached = at_tail + whole;

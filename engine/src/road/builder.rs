@@ -7,14 +7,12 @@ mod network;
 mod turns;
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use ingest::units::Position;
 
 use super::access::Access;
 use super::class::{CAR_MAX_MPS, Class};
 use super::image::{self, Section};
-use super::mapped::Bytes;
 use super::{Road, RoadError};
 
 pub use turns::{Restriction, Via};
@@ -180,9 +178,7 @@ impl RoadBuilder {
     /// Makes the map. Fails when an edge names a node that was not given or there are more
     /// than 2^31 of anything.
     pub fn finish(self) -> Result<Road, RoadError> {
-        let bytes = self.image()?;
-        Road::from_bytes(Bytes::Owned(bytes))
-            .map_err(|error| super::describe(error, Path::new("new map")))
+        Road::from_image(self.image()?)
     }
 
     /// The bytes of the map.
@@ -213,6 +209,7 @@ impl RoadBuilder {
             (Section::Ways, self.way_records()),
             (Section::Names, self.names),
             (Section::Areas, self.areas),
+            (Section::Order, network.order()),
         ];
         network.sections(&mut parts);
         Ok(image::assemble(&parts))

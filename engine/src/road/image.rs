@@ -7,15 +7,16 @@
 //!     xxh3-64 of everything before it, u64
 //!     sections, each beginning at a multiple of 8
 //! ```
-//! A reader skips sections it does not know, so later versions add theirs without a new format
-//! number; one that is missing or of an impossible length refuses the file.
+//! A reader skips sections it does not know; one that is missing or of an impossible length
+//! refuses the file. So a new section that a reader needs is a new format number, which tells
+//! people to build the map again.
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// First eight bytes of every map.
 pub(crate) const MAGIC: [u8; 8] = *b"MILEPMAP";
-/// Raised when an existing section changes its meaning.
-pub(crate) const VERSION: u32 = 1;
+/// Raised when a section changes its meaning or is added. 2 has the order of contraction.
+pub(crate) const VERSION: u32 = 2;
 /// More sections than any version will have; a bound for hostile files.
 const SECTIONS_MAX: usize = 64;
 const HEADER: usize = 16;
@@ -56,10 +57,12 @@ pub(crate) enum Section {
     Boxes,
     /// Water, parks and buildings for tiles; layout in [`super::area`].
     Areas,
+    /// Edges of motor vehicles in the order a router contracts them, u32: [`super::order`].
+    Order,
 }
 
 impl Section {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Summary,
         Self::Nodes,
         Self::Outgoing,
@@ -76,6 +79,7 @@ impl Section {
         Self::Pieces,
         Self::Boxes,
         Self::Areas,
+        Self::Order,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -96,6 +100,7 @@ impl Section {
             Self::Pieces => "pieces",
             Self::Boxes => "boxes",
             Self::Areas => "areas",
+            Self::Order => "order",
         }
     }
 
@@ -104,7 +109,12 @@ impl Section {
         match self {
             Self::Summary => 64,
             Self::Nodes | Self::Ways | Self::Turns | Self::Boxes => 16,
-            Self::Outgoing | Self::Incoming | Self::InEdges | Self::ByOsm | Self::States => 4,
+            Self::Outgoing
+            | Self::Incoming
+            | Self::InEdges
+            | Self::ByOsm
+            | Self::States
+            | Self::Order => 4,
             Self::Edges => 28,
             Self::Streets | Self::Pieces => 12,
             Self::Points => 8,

@@ -110,7 +110,8 @@ fn quickest(
     to: &[Near],
     profile: Profile,
 ) -> Option<(Path, Near, Near)> {
-    let mut router = Router::new();
+    // For a way or two a search is quicker than making the map's hierarchy.
+    let mut router = Router::searching();
     let mut pairs: Vec<(Near, Near)> =
         from.iter().flat_map(|&from| to.iter().map(move |&to| (from, to))).collect();
     let stray = |pair: &(Near, Near)| pair.0.distance_m + pair.1.distance_m;

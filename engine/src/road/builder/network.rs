@@ -6,6 +6,7 @@ use crate::road::class::VAN_MAX_MPS;
 use crate::road::hilbert;
 use crate::road::image::Section;
 use crate::road::index::{self, Frame, PIECE_SEGMENTS, Piece};
+use crate::road::order;
 use crate::road::plane::distance_m;
 use crate::road::record::{
     AGAINST, Corner, EDGE, EdgeRecord, FLAG_BRIDGE, FLAG_DESTINATION, FLAG_ROUNDABOUT, FLAG_TOLL,
@@ -206,6 +207,16 @@ impl Network {
         for edge in turns.marked() {
             self.edges[edge as usize].flags |= FLAG_TURNS;
         }
+    }
+
+    /// The section with the order of contraction.
+    pub(super) fn order(&self) -> Vec<u8> {
+        let nodes: Vec<(i32, i32)> = self.nodes.iter().map(|node| (node.1, node.2)).collect();
+        let motor = |edge: &EdgeRecord| edge.access().meets(Access::MOTOR);
+        let edges = self.edges.iter().zip(0..).filter(|(edge, _)| motor(edge));
+        let edges: Vec<(u32, u32, u32)> =
+            edges.map(|(edge, number)| (number, edge.tail, edge.head)).collect();
+        words(&order::order(&order::Network { nodes: &nodes, edges: &edges }))
     }
 
     pub(super) fn summary(&self) -> Summary {
