@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR
 # Where deploy/needs.sh puts a newer Node than the distribution's; absent where that is new enough.
 export PATH := $(HOME)/.cache/milepost-node/node_modules/.bin:$(PATH)
 
-.PHONY: demo test bench fmt lint doc deps web
+.PHONY: demo test bench bench-roads fmt lint doc deps web
 
 WEB_SOURCES := $(shell find api/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name .stamp -not -name schema.d.ts)
 
@@ -37,6 +37,10 @@ test:
 bench:
 	@deploy/needs.sh demo
 	cargo bench --workspace --locked
+
+# Ways on whole cities, checked with Dijkstra's algorithm and measured against the goals.
+bench-roads:
+	cargo bench -p engine --locked --bench roads
 
 fmt:
 	cargo fmt --all

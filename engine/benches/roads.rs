@@ -71,9 +71,17 @@ fn check(source: &Path) -> (Road, Snapshot) {
         live.change(&road, &draw.changes(&road, 500));
     }
     differ += compare(&road, &live.snapshot(), &places);
+    let (from, to) = places.split_at(CHECKED / 2);
+    let mut router = Router::new();
+    let ((), ms) = timed(20, || {
+        for (&from, &to) in from.iter().zip(to) {
+            black_box(router.cost_in(&road, &free, (from, to)));
+        }
+    });
+    let query_us = ms * 1000.0 / from.len() as f64;
     let name = source.file_stem().unwrap_or_default().to_string_lossy();
     println!(
-        "{name:18} {:7} states {:8} arcs, import {import_ms:5.0} ms of which order {order_ms:5.0}, contract {contract_ms:4.0}, {differ} of {} differ",
+        "{name:18} {:7} states {:8} arcs, import {import_ms:5.0} ms of which order {order_ms:5.0}, contract {contract_ms:4.0}; a distance {query_us:4.1} us; {differ} of {} differ",
         hierarchy.states(),
         hierarchy.arcs(),
         2 * CHECKED * CHECKED,

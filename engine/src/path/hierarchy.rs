@@ -10,7 +10,7 @@
 //!            many             matrices, and all ways to one place
 //! ```
 //! The states are the search's own (`road/builder/turns.rs`), so every restriction is exact, and
-//! costs are whole multiples of [`super::cost::TICK_S`], so that sums come out the same in any
+//! costs are whole multiples of 2^-20 s (`cost.rs`), so that sums come out the same in any
 //! order: a query finds exactly what Dijkstra's algorithm finds. Of several cheapest ways it
 //! may find another one; which one depends on the map and the weights alone, not on how the
 //! weights came about.
@@ -46,10 +46,10 @@ pub use many::Matrix;
 use query::Seed;
 pub(super) use ways::{Ways, Weighted};
 
-/// Below so many states a search is about as quick as a hierarchy, and no map needs a second
-/// structure for it.
+/// Below so many states a search takes some tenths of a millisecond at most (on Porto, 20 times
+/// as many, 8 ms), and a map does without a second structure.
 const STATES_MIN: usize = 8_192;
-/// Most arcs per state: city and country maps have 3 to 6. A damaged order could make
+/// Most arcs per state: the six extracts have 4 to 11. A damaged order could make
 /// quadratically many; then there is no hierarchy.
 const ARCS_PER_STATE_MAX: usize = 32;
 

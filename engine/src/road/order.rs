@@ -25,7 +25,7 @@ use reduce::Reduced;
 /// Directions along which a piece is cut: north, east, and between them. Eight instead of four
 /// take twice as long and save 2 % of the triangles.
 const DIRECTIONS: [(i64, i64); 4] = [(1, 0), (0, 1), (1, 1), (1, -1)];
-/// A side of a cut holds at least one node in so many: fewer cuts badly, more takes longer.
+/// Each end holds one node in so many, and so does each side of a cut at least.
 const END_ONE_IN: usize = 4;
 
 /// A network of directed edges.

@@ -18,9 +18,10 @@ use thiserror::Error;
 use super::scan::scan;
 use crate::alert::Policy;
 use crate::eta::EtaModel;
+use crate::path::Snapshot;
 use crate::record::WorldRecord;
 use crate::record::digest::hex;
-use crate::road::{Road, RoadError};
+use crate::road::{Profile, Road, RoadError};
 use crate::world::World;
 
 /// Worlds in memory at most: the present one, the one before (a partition may lag), the next.
@@ -200,9 +201,12 @@ impl Worlds {
             loaded.remove(idle.ok_or(WorldError::Full)?);
         }
         let road = self.maps.road(&record.map);
+        let road = road.ok_or_else(|| WorldError::NoMap(record.map.clone()))?;
+        // The router's part of the map is made now, not in the step that asks for it first.
+        drop(Snapshot::shared(&road, Profile::Van));
         let world = Arc::new(World {
             number: record.number,
-            road: road.ok_or_else(|| WorldError::NoMap(record.map.clone()))?,
+            road,
             model: Arc::new(self.part(&record.model, &self.model)?),
             policy: Arc::new(self.part(&record.policy, &self.policy)?),
         });

@@ -32,7 +32,7 @@ struct Bucket {
     first: u32,
     columns: u32,
     /// First of its costs.
-    at: u32,
+    at: usize,
 }
 
 /// Reusable memory for asking for many ways: 24 bytes a state, and for a matrix 8 bytes for
@@ -220,7 +220,7 @@ impl Matrix {
                 relax(&topology.into, &snapshot.metric.shortcuts.into, state, &mut self.label);
                 self.label[state as usize] = f64::INFINITY;
                 let bucket = self.bucket(topology, state);
-                self.costs[bucket.at as usize + index - bucket.first as usize] = cost;
+                self.costs[bucket.at + index - bucket.first as usize] = cost;
             }
         }
     }
@@ -235,7 +235,7 @@ impl Matrix {
         let first = self.columns.partition_point(|column| column.state < lowest);
         let end = self.columns.partition_point(|column| column.state <= state);
         let columns = (end - first) as u32;
-        let bucket = Bucket { first: first as u32, columns, at: self.costs.len() as u32 };
+        let bucket = Bucket { first: first as u32, columns, at: self.costs.len() };
         *known = self.buckets.len() as u32;
         self.buckets.push(bucket);
         self.costs.resize(self.costs.len() + columns as usize, f64::INFINITY);
@@ -256,7 +256,7 @@ impl Matrix {
             let cost = self.label[state as usize];
             let bucket = self.buckets.get(self.bucket_of[state as usize] as usize).copied();
             let (Some(bucket), true) = (bucket, cost < f64::INFINITY) else { continue };
-            let costs = &self.costs[bucket.at as usize..(bucket.at + bucket.columns) as usize];
+            let costs = &self.costs[bucket.at..bucket.at + bucket.columns as usize];
             let row =
                 &mut self.row[bucket.first as usize..(bucket.first + bucket.columns) as usize];
             for (known, &onward) in row.iter_mut().zip(costs) {

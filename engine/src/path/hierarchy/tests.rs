@@ -92,7 +92,9 @@ proptest! {
             };
             let changes: Vec<(EdgeId, f64)> = changes.iter().map(set).collect();
             live.change(road, &changes);
-            changes.iter().for_each(|&(edge, s)| seconds[edge.0 as usize] = s);
+            for (edge, s) in changes {
+                seconds[edge.0 as usize] = s;
+            }
             check_same(road, &live, &seconds);
         }
         check(road, &live.snapshot(), &places);
@@ -227,7 +229,7 @@ fn extract(name: &str) -> Option<Road> {
     let shared = std::env::var_os("MILEPOST_SHARED").map_or_else(beside, PathBuf::from);
     let source = shared.join("data/osm").join(name);
     if !source.exists() {
-        println!("skipped: no shared data");
+        eprintln!("skipped: no shared data");
         return None;
     }
     Some(Road::from_image(import::import(&source).unwrap()).unwrap())
