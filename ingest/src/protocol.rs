@@ -53,10 +53,13 @@ mod meiligao;
 mod meitrack;
 mod mictrack;
 mod minifinder2;
+mod mqtt;
 mod navis;
 mod osmand;
+mod owntracks;
 mod phone;
 mod pt502;
+mod recognition;
 mod ruptela;
 mod sender;
 mod starlink;
@@ -80,6 +83,7 @@ mod xexun2;
 mod xirgo;
 
 pub use osmand::OsmAnd;
+pub use recognition::{Recognised, recognise};
 pub use t55::T55;
 pub use teltonika::Teltonika;
 
@@ -120,7 +124,7 @@ pub const PROTOCOLS: &[&dyn Protocol] = &[
     &navis::NAVIS,
     &OsmAnd,
     &phone::OVERLAND,
-    &phone::OWNTRACKS,
+    &owntracks::OwnTracks,
     &logger::PHONETRACK,
     &pt502::PT502,
     &ruptela::RUPTELA,
@@ -158,16 +162,23 @@ pub enum Transport {
     Udp,
     /// A stream of HTTP/1.1 requests; one decoder a connection.
     Http,
+    /// A stream of MQTT packets; one decoder a connection.
+    Mqtt,
 }
 
 impl Transport {
-    /// `tcp`, `udp` or `http`.
+    /// `tcp`, `udp`, `http` or `mqtt`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
             Self::Http => "http",
+            Self::Mqtt => "mqtt",
         }
+    }
+    /// The transport of a name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        [Self::Tcp, Self::Udp, Self::Http, Self::Mqtt].into_iter().find(|t| t.name() == name)
     }
 }
 
@@ -201,6 +212,11 @@ pub trait Protocol: Send + Sync + std::fmt::Debug {
     fn default_port(&self) -> u16;
     /// How it may arrive.
     fn transports(&self) -> &'static [Transport];
+    /// Port that devices of this kind are usually set to where they arrive this way. A second kind
+    /// of stream has its own; datagrams share the number.
+    fn port(&self, _transport: Transport) -> u16 {
+        self.default_port()
+    }
     /// Models and programs known to speak it, for people.
     fn models(&self) -> &'static [&'static str];
     /// How long a silent connection is kept.
@@ -230,6 +246,11 @@ pub trait Decode: Send {
     fn admit(&mut self, verdict: Admission);
     /// Whether a frame has begun and not ended (the progress timeout runs).
     fn mid_frame(&self) -> bool;
+    /// How long this stream may be silent, where its peer has said so (MQTT's keep alive); `None`:
+    /// [`Protocol::idle_limit`].
+    fn idle_limit(&self) -> Option<Duration> {
+        None
+    }
     /// The next raw frame as the stream splitter cuts it, for `milepost decode` of frame vectors;
     /// consumes it. `None`: incomplete. Streams without own framing answer `None`.
     fn frame(&mut self) -> Option<Bytes> {

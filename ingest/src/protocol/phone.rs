@@ -1,8 +1,6 @@
-//! Phones that post JSON: `OwnTracks` and Overland.
+//! Phones that post JSON: how their requests are read and answered, and Overland.
 //!
 //! ```text
-//! POST / {"_type":"location","topic":"owntracks/<user>/<device>","tid":"..","tst":<s>,"lat":..,
-//!         "lon":..,"acc":<m>,"alt":<m>,"vel":<km/h>,"cog":<degrees>,"batt":<%>,"t":".."}   <- []
 //! POST / {"locations":[{"type":"Feature","geometry":{"coordinates":[lng,lat]},"properties":{
 //!         "timestamp":"..","speed":<m/s>,"course":..,"altitude":..,"horizontal_accuracy":<m>,
 //!         "battery_level":<0 to 1>,"battery_state":"..","motion":[..],"device_id":".."}}..]}
@@ -11,9 +9,7 @@
 //! The body of the answer is the whole message: an Overland phone that reads anything else sends
 //! its batch again for ever. A request that can not be read is answered 400.
 //!
-//! Source: owntracks.org/booklet/tech/json and the README of aaronpk/Overland-iOS, "API". Ignored:
-//! waypoints, cards, commands and encrypted messages of `OwnTracks`; trips and visits of Overland.
-//! `OwnTracks` names its device by topic, by `tid` where there is none.
+//! Source: the README of aaronpk/Overland-iOS, "API". Ignored: trips and visits.
 
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
@@ -28,19 +24,6 @@ use crate::time::Timestamp;
 
 /// Most places of one batch; Overland sends up to a thousand.
 const BATCH_MAX: usize = 1000;
-
-/// `OwnTracks` over HTTP.
-pub(super) const OWNTRACKS: Wired = Wired {
-    name: "owntracks",
-    port: 5144,
-    transports: HTTP,
-    models: &["OwnTracks for Android", "OwnTracks for iOS"],
-    idle_minutes: 5,
-    acknowledges: true,
-    wire: |_| Box::new(Phone { read: owntracks, taken: "[]", is_shared: false }),
-    login: super::sender::no_login,
-    message: owntracks_message,
-};
 
 /// Overland.
 pub(super) const OVERLAND: Wired = Wired {
@@ -132,32 +115,6 @@ pub(super) fn missing(what: &str) -> Complaint {
     Complaint::new(BadFrame::Malformed, 0, format!("`{what}` is missing"))
 }
 
-fn owntracks(request: &Request<'_>, told: &mut Told) -> Result<(), Complaint> {
-    let json = &json_of(request)?;
-    if text(json, "_type") != Some("location") {
-        return Ok(());
-    }
-    let topic = text(json, "topic").map(|t| t.strip_prefix("owntracks/").unwrap_or(t));
-    told.from(topic.or(text(json, "tid")).ok_or_else(|| missing("topic"))?)?;
-    let draft = told.report();
-    let lat = number(json, "lat").ok_or_else(|| missing("lat"))?;
-    let lng = number(json, "lon").ok_or_else(|| missing("lon"))?;
-    let time = json.get("tst").and_then(Json::as_i64).ok_or_else(|| missing("tst"))?;
-    draft.time(Some(Timestamp::from_seconds(time)));
-    draft.at = Some(Measured {
-        lat,
-        lng,
-        valid: true,
-        speed: number(json, "vel").map(|v| v / 3.6),
-        heading: number(json, "cog"),
-        altitude: number(json, "alt"),
-        accuracy: number(json, "acc"),
-    });
-    draft.maybe("event", text(json, "t"));
-    draft.maybe("battery_percent", number(json, "batt").map(|v| v as i64));
-    Ok(())
-}
-
 fn overland(request: &Request<'_>, told: &mut Told) -> Result<(), Complaint> {
     let json = &json_of(request)?;
     let all = json.get("locations").and_then(Json::as_array);
@@ -208,17 +165,6 @@ pub(super) fn post(body: &Json) -> Vec<u8> {
          Content-Length: {length}\r\n\r\n{body}"
     )
     .into_bytes()
-}
-
-fn owntracks_message(speaker: &mut Speaker, report: &Report) -> Sent {
-    let p = Plain::of(report);
-    let seconds = report.time.unwrap_or_default().millis().div_euclid(1000);
-    let topic = format!("owntracks/{}", speaker.device);
-    let body = json!({
-        "_type": "location", "topic": topic, "tst": seconds, "lat": p.lat, "lon": p.lng,
-        "vel": p.kmh.round(), "cog": p.degrees(), "alt": p.altitude.round(),
-    });
-    Sent::new(post(&body), answer("[]", false))
 }
 
 fn overland_message(speaker: &mut Speaker, report: &Report) -> Sent {

@@ -382,7 +382,7 @@ fn wired() -> impl Iterator<Item = &'static dyn Protocol> {
 }
 
 /// An identity as long as the wire's place for it.
-fn an_id(protocol: &'static dyn Protocol) -> DeviceId {
+pub(super) fn an_id(protocol: &'static dyn Protocol) -> DeviceId {
     let digits = match protocol.name() {
         "ais" => "244670316",
         "cellocator" => "2254558",
@@ -464,7 +464,7 @@ proptest! {
                     lng,
                     lat,
                     // Phones send what they trust, StarLink no place that is not.
-                    valid: valid || transport == Transport::Http || protocol.name() == "starlink",
+                    valid: valid || ["http", "mqtt"].contains(&transport.name()) || protocol.name() == "starlink",
                     speed: Some(speed),
                     heading: Some(heading),
                     altitude: Some(altitude),
@@ -488,10 +488,10 @@ proptest! {
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..30),
     ) {
         for protocol in wired() {
-            let transport = protocol.transports()[0];
-            if transport != Transport::Tcp {
+            let stream = |t: &&Transport| [Transport::Tcp, Transport::Mqtt].contains(*t);
+            let Some(transport) = protocol.transports().iter().copied().find(|t| stream(&t)) else {
                 continue;
-            }
+            };
             let mut report = Report::of(an_id(protocol));
             let mut device = protocol.encoder(transport, &report.device);
             let mut stream = device.login();

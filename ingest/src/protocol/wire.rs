@@ -94,6 +94,10 @@ pub(super) trait Wire: Send {
     fn is_shared(&self) -> bool {
         false
     }
+    /// How long the stream may be silent, where its peer has said so.
+    fn idle_limit(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// What stands at the beginning of the bytes.
@@ -108,6 +112,9 @@ pub(super) enum Cut {
     /// Nothing that could begin here; `skip` bytes are given up, and on from there until a frame
     /// is found.
     Bad { kind: BadFrame, reason: String, skip: usize },
+    /// Nothing that could begin here, and nothing by which a later beginning could be known: the
+    /// stream ends.
+    Lost { kind: BadFrame, reason: String },
 }
 
 impl Cut {
@@ -252,6 +259,17 @@ impl Draft {
     }
 }
 
+/// To whom answers go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manners {
+    /// To nobody before somebody has been named.
+    Reserved,
+    /// To whoever asks.
+    Open,
+    /// To whoever asked; then the connection ends.
+    Parting,
+}
+
 /// What a frame has told so far.
 #[derive(Debug)]
 pub(super) struct Told {
@@ -269,8 +287,7 @@ pub(super) struct Told {
     pub(super) part: usize,
     /// The part that it is read for next; 0: the frame has been read.
     next_part: usize,
-    /// What goes back goes though nobody has been named.
-    open: bool,
+    manners: Manners,
     /// The first report lies in the memory that the caller lends.
     first: Draft,
     count: usize,
@@ -331,7 +348,11 @@ impl Told {
     }
     /// Whoever asks is answered, as HTTP demands.
     pub(super) fn open(&mut self) {
-        self.open = true;
+        self.manners = Manners::Open;
+    }
+    /// The connection ends when what goes back has gone.
+    pub(super) fn close(&mut self) {
+        self.manners = Manners::Parting;
     }
     pub(super) fn is_again(&self) -> bool {
         self.next_part > 0
@@ -412,7 +433,7 @@ impl Decoder {
             checksum_ok: None,
             part: 0,
             next_part: 0,
-            open: false,
+            manners: Manners::Reserved,
             count: 0,
             given: 0,
             more: VecDeque::new(),
@@ -454,11 +475,22 @@ impl Decoder {
                 let again = std::mem::replace(&mut self.lost, true);
                 if again { Ok(None) } else { Err(error) }
             }
+            Cut::Lost { kind, reason } => {
+                let error = DecodeError::new(kind, 0, reason, rest);
+                self.shut();
+                Err(DecodeError { recoverable: false, ..error })
+            }
             Cut::Frame { from, to, next } => {
                 self.lost = false;
                 self.frame(report, from..to, next).map(|()| None)
             }
         }
+    }
+
+    /// Nothing more is read.
+    fn shut(&mut self) {
+        self.inbox.skip(usize::MAX);
+        self.closed = true;
     }
 
     fn frame(
@@ -485,11 +517,14 @@ impl Decoder {
         if self.told.part == 0 {
             self.inbox.skip(next.max(1));
         }
+        if self.told.manners == Manners::Parting {
+            self.shut();
+        }
         self.asked = self.told.named.take();
         if outcome.is_err() {
             self.told.forget();
         }
-        if !known && !self.told.open {
+        if !known && self.told.manners == Manners::Reserved {
             self.told.replies.clear();
         }
         outcome
@@ -515,8 +550,7 @@ impl Decoder {
         self.told.replies.clear();
         // Several devices may share a connection: the others go on.
         if self.told.device.is_none() && !self.told.udp {
-            self.inbox.skip(usize::MAX);
-            self.closed = true;
+            self.shut();
             if verdict == Admission::Refused && !refusal.is_empty() {
                 self.told.reply(Bytes::from_static(refusal), When::Immediate);
             }
@@ -569,6 +603,10 @@ impl Decode for Decoder {
         !self.inbox.is_empty()
     }
 
+    fn idle_limit(&self) -> Option<Duration> {
+        self.wire.idle_limit()
+    }
+
     fn frame(&mut self) -> Option<Bytes> {
         loop {
             let rest = self.inbox.rest();
@@ -579,6 +617,7 @@ impl Decode for Decoder {
                 Cut::Need => return None,
                 Cut::Skip(count) => self.inbox.skip(count.max(1)),
                 Cut::Bad { skip, .. } => self.inbox.skip(skip.max(1)),
+                Cut::Lost { .. } => self.inbox.skip(usize::MAX),
                 Cut::Frame { from, to, next } => {
                     let frame = self.wire.split(rest.get(from..to).unwrap_or_default());
                     self.inbox.skip(next.max(1));
