@@ -8,14 +8,15 @@ use bytes::Bytes;
 use ingest::fix::Report;
 use ingest::id::DeviceId;
 use ingest::log::NewRecord;
-use ingest::protocol::{Admission, BadFrame, Protocol, Step, Transport};
+use ingest::protocol::{Admission, BadFrame, Protocol, Recognised, Step, Transport, recognise};
 use ingest::record::DeviceRecord;
 use tokio::net::UdpSocket;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
+use crate::door::Door;
+use crate::entrance::Speech;
 use crate::limits::{DATAGRAMS_IN_FLIGHT_MAX, DRAIN_LIMIT};
-use crate::listen::Door;
 use crate::metrics::Counters;
 use crate::publish::input;
 
@@ -27,8 +28,8 @@ const SECOND: Duration = Duration::from_secs(1);
 /// One UDP listener.
 pub(crate) struct Datagrams {
     pub(crate) door: Arc<Door>,
-    pub(crate) protocol: &'static dyn Protocol,
-    pub(crate) counters: Counters,
+    pub(crate) name: &'static str,
+    pub(crate) speech: Speech,
     pub(crate) socket: Arc<UdpSocket>,
 }
 
@@ -64,35 +65,38 @@ impl Datagrams {
         }
         let all = DATAGRAMS_IN_FLIGHT_MAX as u32;
         if timeout(DRAIN_LIMIT, room.acquire_many(all)).await.is_err() {
-            tracing::warn!(protocol = self.protocol.name(), "datagrams were left unanswered");
+            tracing::warn!(protocol = self.name, "datagrams were left unanswered");
         }
     }
 
     async fn receive(&self, bytes: &[u8], peer: SocketAddr, room: &Arc<Semaphore>) {
-        self.counters.received.inc();
-        self.counters.bytes.inc_by(bytes.len() as u64);
         let address = peer.ip().to_canonical();
         let limits = &self.door.limits;
-        if !limits.is_exempt(address)
-            && !self.door.datagrams.enter(address, limits.datagrams_per_address)
-        {
-            return self.counters.rejected("rate");
-        }
-        let Ok(permit) = Arc::clone(room).try_acquire_owned() else {
-            return self.counters.rejected("busy");
+        let may = limits.is_exempt(address)
+            || self.door.datagrams.enter(address, limits.datagrams_per_address);
+        let found = if may { self.spoken(bytes) } else { Err("rate") };
+        let counters = found.as_ref().map_or(self.speech.counters(), |(_, counters)| *counters);
+        counters.received.inc();
+        counters.bytes.inc_by(bytes.len() as u64);
+        let protocol = match found {
+            Ok((protocol, _)) => protocol,
+            Err(reason) => return counters.rejected(reason),
         };
-        let mut said = self.decode(bytes, peer).await;
+        let Ok(permit) = Arc::clone(room).try_acquire_owned() else {
+            return counters.rejected("busy");
+        };
+        let mut said = self.decode((protocol, counters), bytes, peer).await;
         if said.records.is_empty() {
             match said.trouble {
-                Some(reason) => self.counters.rejected(reason),
+                Some(reason) => counters.rejected(reason),
                 None => {
-                    self.counters.accepted.inc();
+                    counters.accepted.inc();
                 }
             }
-            return self.answer(&said.replies, bytes.len(), peer).await;
+            return send(&self.socket, counters, &said.replies, bytes.len(), peer).await;
         }
         let durable = self.door.publisher.append(std::mem::take(&mut said.records));
-        let (socket, counters) = (Arc::clone(&self.socket), self.counters.clone());
+        let (socket, counters) = (Arc::clone(&self.socket), counters.clone());
         let asked = bytes.len();
         tokio::spawn(async move {
             let taken = durable.await.is_ok();
@@ -110,14 +114,26 @@ impl Datagrams {
         });
     }
 
-    async fn answer(&self, replies: &[Bytes], asked: usize, peer: SocketAddr) {
-        send(&self.socket, &self.counters, replies, asked, peer).await;
+    /// What a datagram speaks, or why it is not taken.
+    fn spoken(&self, bytes: &[u8]) -> Result<(&'static dyn Protocol, &Counters), &'static str> {
+        let (known, found) = match &self.speech {
+            Speech::One(spoken) => return Ok((spoken.protocol, &spoken.counters)),
+            Speech::Any { known, .. } => (known, recognise(bytes, Transport::Udp)),
+        };
+        let Recognised::As(protocol, transport) = found else { return Err("unrecognised") };
+        let spoken = known.get(&(protocol.name(), transport)).ok_or("unrecognised")?;
+        Ok((spoken.protocol, &spoken.counters))
     }
 
-    async fn decode(&self, bytes: &[u8], peer: SocketAddr) -> Said {
+    async fn decode(
+        &self,
+        (protocol, counters): (&'static dyn Protocol, &Counters),
+        bytes: &[u8],
+        peer: SocketAddr,
+    ) -> Said {
         let now = (self.door.publisher.clock)();
-        let name = self.protocol.name();
-        let mut decode = self.protocol.decoder(Transport::Udp, &self.door.options);
+        let name = protocol.name();
+        let mut decode = protocol.decoder(Transport::Udp, &self.door.options);
         let mut said = Said::default();
         let mut speaker: Option<(DeviceId, Arc<DeviceRecord>)> = None;
         #[expect(clippy::expect_used, reason = "one dash is a printable device id")]
@@ -146,14 +162,14 @@ impl Datagrams {
                     if let Some((_, belongs)) =
                         speaker.as_ref().filter(|(d, _)| *d == said_it.device)
                     {
-                        self.counters.records.inc();
+                        counters.records.inc();
                         let input = input(belongs, name, said_it, now);
                         said.records.push(input);
                     }
                 }
                 Ok(Step::Reply { bytes, .. }) => said.replies.push(bytes),
                 Err(error) => {
-                    self.counters.bad(error.kind);
+                    counters.bad(error.kind);
                     let whole = error.kind == BadFrame::Range;
                     if !whole {
                         said.trouble = Some("bad_frame");
@@ -178,7 +194,7 @@ impl Datagrams {
         let table = if address.is_ipv4() { "/proc/net/udp" } else { "/proc/net/udp6" };
         let Ok(text) = std::fs::read_to_string(table) else { return before };
         let now = dropped_of(&text, address.port()).unwrap_or(before);
-        self.counters.kernel_dropped.inc_by(now.saturating_sub(before));
+        self.speech.counters().kernel_dropped.inc_by(now.saturating_sub(before));
         now
     }
 }

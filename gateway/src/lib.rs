@@ -1,20 +1,27 @@
 //! The door: where bytes come from, and when they are safe.
 //!
 //! No tracker knowledge: what bytes mean is `ingest`'s. A packet's way through here: [`listen`]
-//! accepts it within the [`limits`], [`session`] (streams) or [`datagram`] feeds a decoder and
-//! keeps replies back, [`admission`] says who may speak, [`publish`] appends to the log and waits
-//! until that is durable; then the reply goes. [`metrics`] counts all of it.
+//! opens sockets, `entrance` accepts within the [`limits`] and sees to PROXY headers, TLS and
+//! recognition, [`session`] (streams) or [`datagram`] feeds a decoder and keeps replies back,
+//! [`admission`] says who may speak, [`publish`] appends to the log and waits until that is
+//! durable; then the reply goes. [`metrics`] counts all of it.
 
 pub mod admission;
 mod conflict;
 mod datagram;
+mod door;
+mod entrance;
 mod health;
 pub mod limits;
 pub mod listen;
 pub mod metrics;
+mod proxy;
 mod publish;
 mod session;
+mod stream;
+mod tls;
 
 pub use limits::{Limits, Network};
-pub use listen::{Gateway, Listen, Listening, Settings, StartError};
+pub use listen::{ANY, Gateway, Listen, Listening, Settings, StartError};
 pub use metrics::Metrics;
+pub use tls::{TlsError, TlsFiles};

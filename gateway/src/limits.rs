@@ -33,6 +33,15 @@ pub const DATAGRAMS_IN_FLIGHT_MAX: usize = 4096;
 /// How long an append is tried again while the log is full or away; then the connection is
 /// closed without a reply and the device sends again.
 pub const RETRY_FOR: Duration = Duration::from_mins(1);
+/// TLS handshakes under way at a time; others wait within [`PROGRESS_LIMIT`]. One costs a
+/// processor about a millisecond.
+pub const HANDSHAKES_MAX: usize = 128;
+/// Bytes by which a protocol must be recognised on a socket that takes any.
+pub const RECOGNISE_MAX: usize = 8 * 1024;
+/// How often certificates are looked at for a change.
+pub const RELOAD_EVERY: Duration = Duration::from_secs(30);
+/// Bad frames kept as samples in `dead-letters`, a second, all connections together.
+pub const SAMPLES_A_SECOND_MAX: u32 = 10;
 /// Draining on shutdown: replies still waited for this long.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(8);
 /// Addresses that are counted at the same time; beyond, the counts start anew.

@@ -1,57 +1,75 @@
-//! Sockets: accepts within the limits, hands each connection to its session, drains at the end.
+//! Sockets: opens them, and closes them at the end.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
-use ingest::id::{DeviceId, TenantId};
+use ingest::id::TenantId;
 use ingest::log::{Clock, Log, LogError};
-use ingest::protocol::{Admission, Options, Protocol, Transport};
+use ingest::protocol::{Protocol, Transport};
 use thiserror::Error;
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::{info, trace, warn};
+use tokio::time::{Instant, interval_at};
+use tracing::{error, info, warn};
 
-use crate::admission::{Devices, Follower, Verdict};
-use crate::conflict::Speakers;
+use crate::admission::{Devices, Follower};
 use crate::datagram::Datagrams;
+use crate::door::{self, Door, Known, Spoken};
+use crate::entrance::{Speech, Streams, Way};
 use crate::health::Health;
-use crate::limits::{Limits, PerAddress};
-use crate::metrics::{Counters, Metrics};
+use crate::limits::{Limits, Network, RELOAD_EVERY};
+use crate::metrics::Metrics;
 use crate::publish::Publisher;
-use crate::session::Session;
+use crate::tls::{Tls, TlsError, TlsFiles};
 
-/// Bad frames kept as samples in `dead-letters`, a second, all connections together.
-const SAMPLES_A_SECOND_MAX: u32 = 10;
+/// Name of a socket whose protocol is recognised by what is said there first.
+pub const ANY: &str = "any";
 /// Connections waiting to be accepted.
 const BACKLOG: u32 = 4096;
 /// Receive buffer of a UDP socket, bytes: a second of a large fleet (the kernel may give less).
 const UDP_BUFFER_BYTES: usize = 4 * 1024 * 1024;
-/// Pause after a failed accept (no file handles left), so that it is not a busy loop.
-const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
-
 /// One socket to open.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Listen {
-    /// What is spoken there.
-    pub protocol: &'static dyn Protocol,
+    /// What is spoken there; `None`: whatever is recognised, over TCP or UDP.
+    pub protocol: Option<&'static dyn Protocol>,
     /// How bytes travel.
     pub transport: Transport,
     /// Where; port 0 picks a free one.
     pub address: SocketAddr,
+    /// Its TLS; streams only.
+    pub tls: Option<TlsFiles>,
+}
+
+impl Listen {
+    /// A socket without TLS.
+    pub fn plain(
+        protocol: Option<&'static dyn Protocol>,
+        transport: Transport,
+        address: SocketAddr,
+    ) -> Self {
+        Self { protocol, transport, address, tls: None }
+    }
+
+    /// The protocol's name, or [`ANY`].
+    pub fn name(&self) -> &'static str {
+        self.protocol.map_or(ANY, |p| p.name())
+    }
 }
 
 /// One socket that is open.
 #[derive(Debug, Clone, Copy)]
 pub struct Listening {
-    /// What is spoken there.
-    pub protocol: &'static dyn Protocol,
+    /// The protocol that is spoken there, or [`ANY`].
+    pub name: &'static str,
     /// How bytes travel.
     pub transport: Transport,
     /// Where.
     pub address: SocketAddr,
+    /// Whether they travel over TLS.
+    pub tls: bool,
 }
 
 /// How to open the door.
@@ -61,6 +79,9 @@ pub struct Settings {
     pub listen: Vec<Listen>,
     /// Its bounds.
     pub limits: Limits,
+    /// Ranges that connect for others and say for whom, by the PROXY protocol; nobody else is
+    /// believed.
+    pub proxies: Vec<Network>,
     /// Unknown devices become this tenant's; `None`: they are refused.
     pub register_unknown: Option<TenantId>,
 }
@@ -78,50 +99,17 @@ pub enum StartError {
         /// The system's word.
         source: std::io::Error,
     },
+    /// Its TLS can not be spoken.
+    #[error("{protocol} over TLS: {source}")]
+    Tls {
+        /// What was to be spoken.
+        protocol: &'static str,
+        /// Why not.
+        source: TlsError,
+    },
     /// The devices can not be read.
     #[error("devices can not be read: {0}")]
     Devices(#[from] LogError),
-}
-
-/// What every connection shares.
-pub(crate) struct Door {
-    pub(crate) publisher: Arc<Publisher>,
-    pub(crate) devices: Arc<Devices>,
-    pub(crate) speakers: Speakers,
-    pub(crate) limits: Limits,
-    pub(crate) options: Options,
-    pub(crate) datagrams: PerAddress,
-    connections: PerAddress,
-    register_unknown: Option<TenantId>,
-    room: Arc<Semaphore>,
-    sample_second: AtomicI64,
-    samples: AtomicU32,
-}
-
-impl Door {
-    /// May this device speak? Unknown ones register themselves where that is allowed.
-    pub(crate) async fn admit(&self, device: &DeviceId, protocol: &str) -> Verdict {
-        let verdict = self.devices.admit(device, protocol);
-        let (Admission::Unknown, Some(tenant)) = (verdict.admission, &self.register_unknown) else {
-            return verdict;
-        };
-        match self.devices.register(self.publisher.log.as_ref(), tenant, device).await {
-            Ok(record) => Verdict { admission: Admission::Admitted, record: Some(record) },
-            Err(error) => {
-                warn!(%device, %error, "device could not be registered");
-                verdict
-            }
-        }
-    }
-
-    /// Whether this second has room for another sample.
-    pub(crate) fn may_sample(&self) -> bool {
-        let second = (self.publisher.clock)().micros() / 1_000_000;
-        if self.sample_second.swap(second, Ordering::Relaxed) != second {
-            self.samples.store(0, Ordering::Relaxed);
-        }
-        self.samples.fetch_add(1, Ordering::Relaxed) < SAMPLES_A_SECOND_MAX
-    }
 }
 
 /// The open door. Dropping it stops nothing; call [`Gateway::stop`].
@@ -131,6 +119,8 @@ pub struct Gateway {
     clock: Clock,
     stop: watch::Sender<bool>,
     listeners: JoinSet<()>,
+    certificates: Vec<Arc<Tls>>,
+    metrics: Metrics,
     follower: Follower,
 }
 
@@ -160,19 +150,8 @@ impl Gateway {
             health: Arc::clone(&health),
             metrics: metrics.clone(),
         };
-        let door = Arc::new(Door {
-            publisher: Arc::new(publisher),
-            devices,
-            speakers: Speakers::default(),
-            room: Arc::new(Semaphore::new(settings.limits.connections)),
-            limits: settings.limits,
-            options: Options::default(),
-            datagrams: PerAddress::default(),
-            connections: PerAddress::default(),
-            register_unknown: settings.register_unknown,
-            sample_second: AtomicI64::new(0),
-            samples: AtomicU32::new(0),
-        });
+        let Settings { listen, limits, proxies, register_unknown } = settings;
+        let door = Arc::new(Door::new(publisher, devices, limits, proxies, register_unknown));
         let (stop, stopped) = watch::channel(false);
         let mut gateway = Self {
             listening: Vec::new(),
@@ -180,11 +159,16 @@ impl Gateway {
             clock,
             stop,
             listeners: JoinSet::new(),
+            certificates: Vec::new(),
+            metrics: metrics.clone(),
             follower,
         };
-        for listen in &settings.listen {
-            gateway.open(listen, &door, metrics, &stopped)?;
+        let recognises = listen.iter().any(|l| l.protocol.is_none());
+        let known = Arc::new(if recognises { door::known(metrics) } else { Known::new() });
+        for listen in &listen {
+            gateway.open(listen, &door, &known, &stopped)?;
         }
+        gateway.watch_certificates(stopped);
         Ok(gateway)
     }
 
@@ -192,28 +176,70 @@ impl Gateway {
         &mut self,
         listen: &Listen,
         door: &Arc<Door>,
-        metrics: &Metrics,
+        known: &Arc<Known>,
         stopped: &watch::Receiver<bool>,
     ) -> Result<(), StartError> {
-        let Listen { protocol, transport, address } = *listen;
-        let refused = |source| StartError::Listen { protocol: protocol.name(), address, source };
-        let (door, counters) = (Arc::clone(door), metrics.of(protocol, transport));
-        let stopped = stopped.clone();
+        let (name, transport, address) = (listen.name(), listen.transport, listen.address);
+        let refused = |source| StartError::Listen { protocol: name, address, source };
+        let counters = self.metrics.of(name, transport);
+        let (door, stopped) = (Arc::clone(door), stopped.clone());
+        let speech = match listen.protocol {
+            Some(protocol) => Speech::One(Spoken { protocol, transport, counters }),
+            None => Speech::Any { known: Arc::clone(known), counters },
+        };
         let address = if transport == Transport::Udp {
             let socket = Arc::new(udp(address).map_err(refused)?);
             let address = socket.local_addr().map_err(refused)?;
-            self.listeners.spawn(Datagrams { door, protocol, counters, socket }.run(stopped));
+            self.listeners.spawn(Datagrams { door, name, speech, socket }.run(stopped));
             address
         } else {
+            let tls = listen.tls.as_ref().map(|files| Tls::open(files).map(Arc::new)).transpose();
+            let tls = tls.map_err(|source| StartError::Tls { protocol: name, source })?;
+            self.certificates.extend(tls.clone());
             let listener = tcp(address).map_err(refused)?;
             let address = listener.local_addr().map_err(refused)?;
-            let streams = Streams { door, protocol, transport, counters, listener };
-            self.listeners.spawn(streams.run(stopped));
+            let way = Arc::new(Way { door, name, speech, tls });
+            self.listeners.spawn(Streams { way, listener }.run(stopped));
             address
         };
-        info!(protocol = protocol.name(), transport = transport.name(), %address, "listening");
-        self.listening.push(Listening { protocol, transport, address });
+        let tls = listen.tls.is_some();
+        info!(protocol = name, transport = transport.name(), %address, tls, "listening");
+        self.listening.push(Listening { name, transport, address, tls });
         Ok(())
+    }
+
+    /// Looks at the certificates now and then, as long as the door is open.
+    fn watch_certificates(&mut self, mut stopped: watch::Receiver<bool>) {
+        if self.certificates.is_empty() {
+            return;
+        }
+        let reload = self.reload();
+        self.listeners.spawn(async move {
+            let mut look = interval_at(Instant::now() + RELOAD_EVERY, RELOAD_EVERY);
+            loop {
+                tokio::select! {
+                    _ = look.tick() => reload(),
+                    _ = stopped.changed() => return,
+                }
+            }
+        });
+    }
+
+    /// Reads certificates again (blocks shortly); connections accepted afterwards are shown what
+    /// has changed. What can not be used is told and leaves the former in use.
+    pub fn reload(&self) -> impl Fn() + Send + Sync + 'static {
+        let (certificates, metrics) = (self.certificates.clone(), self.metrics.clone());
+        move || {
+            for tls in &certificates {
+                let outcome = tls.reload();
+                metrics.reloaded(outcome.as_ref().map_err(|_told_below| ()).copied());
+                match outcome {
+                    Ok(true) => info!(file = %tls.certificate().display(), "certificate read anew"),
+                    Ok(false) => {}
+                    Err(error) => error!(%error, "the former certificate stays in use"),
+                }
+            }
+        }
     }
 
     /// Every open socket.
@@ -267,82 +293,4 @@ fn udp(address: SocketAddr) -> std::io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     UdpSocket::from_std(socket.into())
-}
-
-/// One TCP or HTTP listener.
-struct Streams {
-    door: Arc<Door>,
-    protocol: &'static dyn Protocol,
-    transport: Transport,
-    counters: Counters,
-    listener: TcpListener,
-}
-
-impl Streams {
-    async fn run(self, mut stop: watch::Receiver<bool>) {
-        let sessions = stop.clone();
-        let mut running = JoinSet::new();
-        loop {
-            tokio::select! {
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.enter(stream, peer, &sessions, &mut running),
-                    Err(error) => {
-                        warn!(protocol = self.protocol.name(), %error, "accept failed");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                },
-                Some(_ended) = running.join_next(), if !running.is_empty() => {}
-                _ = stop.changed() => break,
-            }
-        }
-        while running.join_next().await.is_some() {}
-    }
-
-    fn enter(
-        &self,
-        stream: TcpStream,
-        peer: SocketAddr,
-        stop: &watch::Receiver<bool>,
-        running: &mut JoinSet<()>,
-    ) {
-        trace!(target: ingest::PACKET, "accept");
-        let Ok(permit) = Arc::clone(&self.door.room).try_acquire_owned() else {
-            return self.counters.closed("limit");
-        };
-        let address = peer.ip().to_canonical();
-        let counted = !self.door.limits.is_exempt(address);
-        let most = self.door.limits.connections_per_address;
-        if counted && !self.door.connections.enter(address, most) {
-            return self.counters.closed("address_limit");
-        }
-        if let Err(error) = half_open_is_found(&stream) {
-            warn!(%peer, %error, "socket options were refused");
-        }
-        let door = Arc::clone(&self.door);
-        let counters = self.counters.clone();
-        let session =
-            Session::new(Arc::clone(&door), self.protocol, self.transport, counters.clone(), peer);
-        let stop = stop.clone();
-        running.spawn(async move {
-            let permit: OwnedSemaphorePermit = permit;
-            counters.connections.inc();
-            session.run(stream, stop).await;
-            counters.connections.dec();
-            if counted {
-                door.connections.leave(address);
-            }
-            drop(permit);
-        });
-    }
-}
-
-/// Replies go at once; a peer that vanished is noticed within three minutes.
-fn half_open_is_found(stream: &TcpStream) -> std::io::Result<()> {
-    let socket = socket2::SockRef::from(stream);
-    socket.set_tcp_nodelay(true)?;
-    let keepalive = socket2::TcpKeepalive::new()
-        .with_time(std::time::Duration::from_mins(2))
-        .with_interval(std::time::Duration::from_secs(20))
-        .with_retries(3);
-    socket.set_tcp_keepalive(&keepalive)
 }

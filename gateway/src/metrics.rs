@@ -6,16 +6,16 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use ingest::protocol::{BadFrame, Protocol, Transport};
+use ingest::protocol::{BadFrame, Transport};
 
 type ByProtocol = Family<[(&'static str, &'static str); 1], Counter>;
 type ByReason = Family<[(&'static str, &'static str); 2], Counter>;
 
 /// Why a datagram was not taken; label values.
-pub const DATAGRAM_REASONS: [&str; 6] =
-    ["bad_frame", "unknown_device", "refused", "rate", "busy", "log"];
+pub const DATAGRAM_REASONS: [&str; 7] =
+    ["bad_frame", "unknown_device", "refused", "rate", "busy", "log", "unrecognised"];
 /// Why a connection was not accepted or was ended by us; label values.
-pub const CONNECTION_REASONS: [&str; 10] = [
+pub const CONNECTION_REASONS: [&str; 13] = [
     "limit",
     "address_limit",
     "unknown_device",
@@ -26,7 +26,12 @@ pub const CONNECTION_REASONS: [&str; 10] = [
     "log",
     "slow_reader",
     "replaced",
+    "proxy_header",
+    "tls",
+    "unrecognised",
 ];
+/// What came of looking at a certificate that had changed; label values.
+pub const RELOAD_OUTCOMES: [&str; 2] = ["used", "refused"];
 
 /// All counters of the door.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +47,7 @@ pub struct Metrics {
     datagrams_rejected: ByReason,
     datagrams_kernel_dropped: ByProtocol,
     append_failures: Counter,
+    reloads: Family<[(&'static str, &'static str); 1], Counter>,
     pub(crate) appending_bytes: Gauge,
     durable_seconds: DurableSeconds,
 }
@@ -99,6 +105,14 @@ impl Metrics {
             self.append_failures.clone(),
         );
         r.register(
+            "milepost_gateway_certificate_reloads",
+            "Changed certificates that were read: used, or refused and the former kept",
+            self.reloads.clone(),
+        );
+        for outcome in RELOAD_OUTCOMES {
+            drop(self.reloads.get_or_create(&[("outcome", outcome)]));
+        }
+        r.register(
             "milepost_gateway_appending_bytes",
             "Bytes of records on their way to the log, whose replies wait",
             self.appending_bytes.clone(),
@@ -111,8 +125,7 @@ impl Metrics {
     }
 
     /// The counters of one listener, all of them made with 0.
-    pub(crate) fn of(&self, protocol: &'static dyn Protocol, transport: Transport) -> Counters {
-        let name = protocol.name();
+    pub(crate) fn of(&self, name: &'static str, transport: Transport) -> Counters {
         let by = |family: &ByProtocol| family.get_or_create(&[("protocol", name)]).clone();
         let because = |family: &ByReason, reason: &'static str| {
             family.get_or_create(&[("protocol", name), ("reason", reason)]).clone()
@@ -140,6 +153,16 @@ impl Metrics {
         self.append_failures.inc();
     }
 
+    /// A look at a certificate: whether it had changed, or that it could not be used.
+    pub(crate) fn reloaded(&self, changed: Result<bool, ()>) {
+        let outcome = match changed {
+            Ok(false) => return,
+            Ok(true) => "used",
+            Err(()) => "refused",
+        };
+        self.reloads.get_or_create(&[("outcome", outcome)]).inc();
+    }
+
     pub(crate) fn durable(&self, seconds: f64) {
         self.durable_seconds.0.observe(seconds);
     }
@@ -162,10 +185,10 @@ pub(crate) struct Counters {
     pub(crate) replies: Counter,
     pub(crate) bytes: Counter,
     bad: [(BadFrame, Counter); 6],
-    closed: [(&'static str, Counter); 10],
+    closed: [(&'static str, Counter); 13],
     pub(crate) received: Counter,
     pub(crate) accepted: Counter,
-    rejected: [(&'static str, Counter); 6],
+    rejected: [(&'static str, Counter); 7],
     pub(crate) kernel_dropped: Counter,
 }
 

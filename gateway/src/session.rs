@@ -11,24 +11,24 @@ use std::time::Duration;
 use bytes::Bytes;
 use ingest::fix::Report;
 use ingest::id::DeviceId;
-use ingest::log::{LogError, NewRecord};
+use ingest::log::{Clock, LogError, NewRecord};
 use ingest::protocol::{Admission, BadFrame, Decode, DecodeError, Protocol, Step, Transport, When};
 use ingest::record::DeviceRecord;
 use ingest::time::Timestamp;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, trace};
 
 use crate::conflict::{Claim, Presence};
+use crate::door::{Door, Spoken};
 use crate::limits::{
     BAD_FRAMES_A_MINUTE_MAX, DRAIN_LIMIT, HTTP_DURABLE_LIMIT, IDENTITIES_MAX, PROGRESS_LIMIT,
-    READ_BYTES, REPLY_BYTES_MAX, WINDOW_APPENDS_MAX, WINDOW_BYTES_MAX, WRITE_LIMIT,
+    REPLY_BYTES_MAX, WINDOW_APPENDS_MAX, WINDOW_BYTES_MAX, WRITE_LIMIT,
 };
-use crate::listen::Door;
 use crate::metrics::Counters;
+use crate::proxy;
 use crate::publish::{Durable, bytes_of, input};
+use crate::stream::Stream;
 
 const HTTP_BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\n\
     Content-Length: 0\r\nConnection: close\r\n\r\n";
@@ -74,6 +74,8 @@ pub(crate) struct Session {
     waiting_bytes: usize,
     out: Vec<u8>,
     closing: bool,
+    /// Nothing has been read yet.
+    fresh: bool,
     bad_frames: u32,
     bad_since: Instant,
     read_at: Instant,
@@ -82,15 +84,10 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(
-        door: Arc<Door>,
-        protocol: &'static dyn Protocol,
-        transport: Transport,
-        counters: Counters,
-        peer: SocketAddr,
-    ) -> Self {
+    /// Of a connection that was accepted at `since`.
+    pub(crate) fn new(door: Arc<Door>, spoken: Spoken, peer: SocketAddr, since: Instant) -> Self {
+        let Spoken { protocol, transport, counters } = spoken;
         let decode = protocol.decoder(transport, &door.options);
-        let now = Instant::now();
         let presence = door.speakers.enter(peer.ip().to_canonical(), (door.publisher.clock)());
         #[expect(clippy::expect_used, reason = "one dash is a printable device id")]
         let nobody = DeviceId::new("-").expect("a dash is a device id");
@@ -111,16 +108,18 @@ impl Session {
             waiting_bytes: 0,
             out: Vec::new(),
             closing: false,
+            fresh: true,
             bad_frames: 0,
-            bad_since: now,
-            read_at: now,
-            frame_since: Some(now),
+            bad_since: since,
+            read_at: since,
+            frame_since: Some(since),
         }
     }
 
     /// Runs until the connection ends.
-    pub(crate) async fn run(mut self, mut stream: TcpStream, mut stop: watch::Receiver<bool>) {
+    pub(crate) async fn run(mut self, mut stream: Stream, mut stop: watch::Receiver<bool>) {
         let end = self.serve(&mut stream, &mut stop).await;
+        stream.close().await;
         if let End::Because(reason) = end {
             self.counters.closed(reason);
             debug!(peer = %self.name, reason, "connection closed");
@@ -128,7 +127,7 @@ impl Session {
         self.door.speakers.leave(&self.presence, self.identities.iter());
     }
 
-    async fn serve(&mut self, stream: &mut TcpStream, stop: &mut watch::Receiver<bool>) -> End {
+    async fn serve(&mut self, stream: &mut Stream, stop: &mut watch::Receiver<bool>) -> End {
         let presence = Arc::clone(&self.presence);
         let mut drain_until = None;
         loop {
@@ -147,8 +146,10 @@ impl Session {
                     }
                     self.release();
                 }
-                ready = stream.readable(), if reading => {
-                    if ready.is_err() || !self.read(stream).await {
+                read = read(stream, self.decode.as_mut(), &self.door.publisher.clock), if reading => {
+                    if let Some(read) = read {
+                        self.hear(read).await;
+                    } else {
                         self.hear_out().await;
                         self.closing = true;
                     }
@@ -175,7 +176,7 @@ impl Session {
 
     /// When something must have happened.
     fn deadline(&self) -> Instant {
-        let idle = self.read_at + self.protocol.idle_limit();
+        let idle = self.read_at + self.idle_limit();
         let progress = self.frame_since.filter(|_| self.has_room()).map(|t| t + PROGRESS_LIMIT);
         let durable = match (self.transport, self.waiting.front()) {
             (Transport::Http, Some(Waiting::Append { since, .. })) => {
@@ -201,12 +202,16 @@ impl Session {
         if self.has_room() && self.frame_since.is_some_and(|t| past(t, PROGRESS_LIMIT)) {
             return Some("progress_timeout");
         }
-        past(self.read_at, self.protocol.idle_limit()).then_some("idle_timeout")
+        past(self.read_at, self.idle_limit()).then_some("idle_timeout")
+    }
+
+    fn idle_limit(&self) -> Duration {
+        self.decode.idle_limit().unwrap_or_else(|| self.protocol.idle_limit())
     }
 
     /// Records could not be made durable in time: no reply, the device will send again. A request
     /// is told so.
-    async fn not_durable(&mut self, stream: &mut TcpStream) -> End {
+    async fn not_durable(&mut self, stream: &mut Stream) -> End {
         if self.transport == Transport::Http {
             self.out.clear();
             self.out.extend_from_slice(HTTP_BUSY);
@@ -217,30 +222,24 @@ impl Session {
         End::Because("log")
     }
 
-    /// Reads what is there and decodes it. `false`: the peer has closed.
-    async fn read(&mut self, stream: &TcpStream) -> bool {
-        let now = (self.door.publisher.clock)();
-        let n = {
-            let mut buffer = [0_u8; READ_BYTES];
-            match stream.try_read(&mut buffer) {
-                Ok(0) => return false,
-                Ok(n) => {
-                    self.decode.feed(&buffer[..n], now);
-                    n
-                }
-                Err(e) => return e.kind() == std::io::ErrorKind::WouldBlock,
-            }
-        };
-        trace!(target: ingest::PACKET, bytes = n, "read");
-        self.counters.bytes.inc_by(n as u64);
+    /// Decodes what was read.
+    async fn hear(&mut self, read: Read) {
+        trace!(target: ingest::PACKET, bytes = read.bytes, "read");
+        self.counters.bytes.inc_by(read.bytes as u64);
         self.read_at = Instant::now();
-        self.presence.heard(now);
-        let steps = self.decode_all(now).await;
+        self.presence.heard(read.at);
+        if std::mem::take(&mut self.fresh) && read.is_proxied {
+            // Nobody has asked for it: whoever may not say for whom it connects says nothing.
+            self.counters.bad(BadFrame::Malformed);
+            self.refused = Some("proxy_header");
+            self.closing = true;
+            return;
+        }
+        let steps = self.decode_all(read.at).await;
         if self.speaker.is_some() {
             let begun = self.frame_since.filter(|_| steps == 0).unwrap_or(self.read_at);
             self.frame_since = self.decode.mid_frame().then_some(begun);
         }
-        true
     }
 
     /// The peer says nothing more: takes what the decoder still holds.
@@ -289,7 +288,7 @@ impl Session {
             return verdict.admission;
         };
         // A request is complete in itself; only a lasting connection can be in conflict.
-        if self.transport == Transport::Tcp {
+        if self.transport != Transport::Http {
             let now = (self.door.publisher.clock)();
             if self.door.speakers.claim(&device, &self.presence, now) == Claim::Conflict {
                 let address = self.presence_address();
@@ -397,11 +396,11 @@ impl Session {
         }
     }
 
-    async fn write(&mut self, stream: &mut TcpStream) -> Result<(), End> {
+    async fn write(&mut self, stream: &mut Stream) -> Result<(), End> {
         if self.out.is_empty() {
             return Ok(());
         }
-        let sent = timeout(WRITE_LIMIT, stream.write_all(&self.out)).await;
+        let sent = timeout(WRITE_LIMIT, stream.write(&self.out)).await;
         self.out.clear();
         match sent {
             Ok(Ok(())) => Ok(()),
@@ -409,6 +408,25 @@ impl Session {
             Err(_elapsed) => Err(End::Because("slow_reader")),
         }
     }
+}
+
+/// What was read and has been fed to the decoder.
+struct Read {
+    bytes: usize,
+    at: Timestamp,
+    /// Whether it begins as a PROXY header does.
+    is_proxied: bool,
+}
+
+/// Waits for bytes and feeds them; `None` at the end. Cancel safe: what was read has been fed.
+async fn read(stream: &mut Stream, decode: &mut dyn Decode, clock: &Clock) -> Option<Read> {
+    let mut read = Read { bytes: 0, at: Timestamp::default(), is_proxied: false };
+    let feed = |bytes: &[u8]| {
+        let is_proxied = proxy::is_begun(bytes);
+        read = Read { bytes: bytes.len(), at: clock(), is_proxied };
+        decode.feed(bytes, read.at);
+    };
+    stream.read(feed).await.ok().filter(|n| *n > 0).map(|_| read)
 }
 
 /// Waits for the oldest append; for ever when there is none. Cancel safe: the append stays.

@@ -86,7 +86,8 @@ pub enum Command {
 #[derive(Debug, Clone, clap::Args)]
 pub struct Sockets {
     /// `HOST:PORT` for every socket (port 0: free ones), or `NAME=HOST:PORT` for one protocol,
-    /// `api`, `flight`, `postgres` or `ops`; may be given several times
+    /// `mqtt`, `any` (protocols are told apart by their first bytes), `api`, `flight`, `postgres`
+    /// or `ops`; may be given several times
     #[arg(long, value_name = "[NAME=]HOST:PORT")]
     pub listen: Vec<String>,
     /// Where /livez, /readyz and /metrics listen

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use api::analytics::Limits;
@@ -15,8 +15,8 @@ use api::archive::keep::Rules;
 use api::archive::schema::Table as Archived;
 use engine::alert::Policy;
 use engine::eta::EtaModel;
-use gateway::Network;
-use ingest::protocol::{PROTOCOLS, Protocol};
+use gateway::{Network, TlsFiles};
+use ingest::protocol::{PROTOCOLS, Protocol, Transport};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -62,16 +62,42 @@ pub struct Log {
 pub struct Gateway {
     /// Host that every protocol listens on.
     pub host: String,
-    /// `[gateway.listen]`: protocol -> `HOST:PORT`, instead of host and usual port.
+    /// `[gateway.listen]`: protocol, `mqtt` or `any` -> `HOST:PORT`, instead of host and usual
+    /// port.
     pub listen: BTreeMap<String, String>,
+    /// Ranges that are believed for whom they connect.
+    pub proxies: Vec<String>,
+    /// `[gateway.tls]`: further sockets, named as in `listen`.
+    pub tls: BTreeMap<String, DoorTls>,
     /// `[gateway.limits]`.
     pub limits: DoorLimits,
 }
 
 impl Default for Gateway {
     fn default() -> Self {
-        Self { host: "127.0.0.1".into(), listen: BTreeMap::new(), limits: DoorLimits::default() }
+        Self {
+            host: "127.0.0.1".into(),
+            listen: BTreeMap::new(),
+            proxies: Vec::new(),
+            tls: BTreeMap::new(),
+            limits: DoorLimits::default(),
+        }
     }
+}
+
+/// One socket of `[gateway.tls]`; all but `clients` are needed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DoorTls {
+    /// `HOST:PORT`.
+    pub listen: String,
+    /// PEM file of its certificate and those between it and the root.
+    pub certificate: String,
+    /// PEM file of the certificate's key.
+    pub key: String,
+    /// PEM file of authorities whose certificates devices must show; absent: they show none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<String>,
 }
 
 /// `[gateway.limits]`.
@@ -231,7 +257,21 @@ impl Default for Ops {
 pub const KEYS: &[(&str, &str)] = &[
     ("log.kafka", "Any property of librdkafka for --log kafka://…, such as \"sasl.username\"."),
     ("gateway.host", "Host that every protocol listens on, each at its usual port."),
-    ("gateway.listen", "One protocol elsewhere: teltonika = \"0.0.0.0:5027\"."),
+    (
+        "gateway.proxies",
+        "Ranges that connect for others and must say for whom (PROXY protocol 1 or 2).",
+    ),
+    (
+        "gateway.listen",
+        "One protocol elsewhere: teltonika = \"0.0.0.0:5027\"; mqtt is owntracks over MQTT; any \
+         takes all, told apart by their first bytes.",
+    ),
+    (
+        "gateway.tls",
+        "One more socket of a protocol, over TLS: mqtt = { listen = \"0.0.0.0:8883\", certificate = \
+         \"FILE\", key = \"FILE\" }; with clients = \"FILE\", devices must show a certificate of its \
+         authorities. Files are PEM and read again when they change, at once on SIGHUP.",
+    ),
     ("gateway.limits.connections", "Connections at a time, all protocols together."),
     ("gateway.limits.connections_per_address", "Connections at a time from one address."),
     ("gateway.limits.datagrams_per_address", "Datagrams a second from one address."),
@@ -338,10 +378,10 @@ impl Config {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        for name in self.gateway.listen.keys() {
-            protocol(name)?;
+        for name in self.gateway.listen.keys().chain(self.gateway.tls.keys()) {
+            door_socket(name)?;
         }
-        for range in &self.gateway.limits.exempt {
+        for range in self.gateway.limits.exempt.iter().chain(&self.gateway.proxies) {
             Network::parse(range)?;
         }
         Ok(())
@@ -405,9 +445,14 @@ impl Config {
         })
     }
 
+    /// Ranges that connect for others and say for whom.
+    pub fn proxies(&self) -> anyhow::Result<Vec<Network>> {
+        Ok(self.gateway.proxies.iter().map(|n| Network::parse(n)).collect::<Result<_, _>>()?)
+    }
+
     /// The door's sockets: every protocol and transport at its usual port, unless `flags` or the
-    /// file say otherwise. A flag is `HOST:PORT`, for all that listen (the api and ops too), or
-    /// `NAME=HOST:PORT`.
+    /// file say otherwise, and those over TLS. A flag is `HOST:PORT`, for all that listen (the api
+    /// and ops too), or `NAME=HOST:PORT`. `any` opens when it is named, or all are.
     pub fn sockets(&self, flags: &[String]) -> anyhow::Result<Vec<gateway::Listen>> {
         let mut every = None;
         let mut one: BTreeMap<&str, &str> =
@@ -417,25 +462,33 @@ impl Config {
                 None => every = Some(address(flag)?),
                 Some((name, _)) if ROLES.contains(&name) => {}
                 Some((name, place)) => {
-                    protocol(name)?;
+                    door_socket(name)?;
                     one.insert(name, place);
                 }
             }
         }
         let mut sockets = Vec::new();
-        for protocol in PROTOCOLS.iter().copied() {
-            let place = match (one.get(protocol.name()), every) {
-                (Some(place), _) => address(place)?,
-                (None, Some(every)) => every,
-                (None, None) => {
-                    address(&format!("{}:{}", self.gateway.host, protocol.default_port()))?
+        for (name, protocol, transport) in door_sockets() {
+            let place = match (one.get(name), every, protocol) {
+                (Some(place), _, _) => address(place)?,
+                (None, Some(every), _) => every,
+                (None, None, Some(protocol)) => {
+                    address(&format!("{}:{}", self.gateway.host, protocol.port(transport)))?
                 }
+                (None, None, None) => continue,
             };
-            sockets.extend(protocol.transports().iter().map(|transport| gateway::Listen {
-                protocol,
-                transport: *transport,
-                address: place,
-            }));
+            sockets.push(gateway::Listen::plain(protocol, transport, place));
+            let over_tls = self.gateway.tls.get(name).filter(|_| transport != Transport::Udp);
+            if let Some(tls) = over_tls {
+                let place = every.map_or_else(|| address(&tls.listen), Ok)?;
+                let files = TlsFiles {
+                    certificate: PathBuf::from(&tls.certificate),
+                    key: PathBuf::from(&tls.key),
+                    clients: tls.clients.as_ref().map(PathBuf::from),
+                };
+                let plain = gateway::Listen::plain(protocol, transport, place);
+                sockets.push(gateway::Listen { tls: Some(files), ..plain });
+            }
         }
         Ok(sockets)
     }
@@ -500,11 +553,33 @@ impl Config {
 /// Names of `--listen` that are no protocol.
 const ROLES: [&str; 4] = ["api", "flight", "ops", "postgres"];
 
-fn protocol(name: &str) -> anyhow::Result<&'static dyn Protocol> {
-    ingest::protocol::by_name(name).with_context(|| {
-        let known: Vec<_> = PROTOCOLS.iter().map(|p| p.name()).collect();
-        format!("protocol `{name}` is unknown, expected one of {}", known.join(", "))
-    })
+/// A socket of the door as it is named: by its protocol, `mqtt` where it speaks that, or
+/// [`gateway::ANY`].
+type DoorSocket = (&'static str, Option<&'static dyn Protocol>, Transport);
+
+/// Every socket that the door can open, by protocol.
+fn door_sockets() -> impl Iterator<Item = DoorSocket> {
+    let named = |protocol: &'static dyn Protocol, transport: Transport| {
+        let mqtt = transport == Transport::Mqtt;
+        let name = if mqtt { transport.name() } else { protocol.name() };
+        (name, Some(protocol), transport)
+    };
+    let of = move |protocol: &&'static dyn Protocol| {
+        let protocol = *protocol;
+        protocol.transports().iter().map(move |transport| named(protocol, *transport))
+    };
+    let any = [Transport::Tcp, Transport::Udp].map(|transport| (gateway::ANY, None, transport));
+    PROTOCOLS.iter().flat_map(of).chain(any)
+}
+
+/// Refuses a name that no socket of the door has.
+fn door_socket(name: &str) -> anyhow::Result<()> {
+    if door_sockets().any(|(known, ..)| known == name) {
+        return Ok(());
+    }
+    let mut known: Vec<_> = door_sockets().map(|(known, ..)| known).collect();
+    known.dedup();
+    bail!("protocol `{name}` is unknown, expected one of {}", known.join(", "))
 }
 
 /// `HOST:PORT`, host names resolved.
@@ -609,11 +684,38 @@ mod tests {
             ("", vec![("MILEPOST_ENGINE_SHARDS", "two")], "a whole number"),
             ("[gateway.listen]\nnope = \"127.0.0.1:1\"", vec![], "nope"),
             ("[gateway.limits]\nexempt = [\"10.0.0.0/99\"]", vec![], "10.0.0.0/99"),
+            ("[gateway]\nproxies = [\"10.0.0.0/98\"]", vec![], "10.0.0.0/98"),
+            ("[gateway.tls.mqtt]\nlisten = \"127.0.0.1:1\"", vec![], "certificate"),
         ] {
             let error = format!("{:#}", read(file, &variables).unwrap_err());
             assert!(error.contains(named), "{error}");
         }
         assert!(read("", &[(SHARED, "/somewhere")]).is_ok());
+    }
+
+    #[test]
+    fn the_doors_sockets_are_named_by_protocol_mqtt_and_any() {
+        let tls = "[gateway.tls.mqtt]\nlisten = \"127.0.0.1:8883\"\ncertificate = \"c.pem\"\n\
+                   key = \"k.pem\"\n";
+        let config = read(tls, &[]).unwrap();
+        let places = |flags: &[&str]| {
+            let flags: Vec<String> = flags.iter().map(|f| (*f).to_owned()).collect();
+            let shown = |l: &gateway::Listen| {
+                let tls = if l.tls.is_some() { " tls" } else { "" };
+                format!("{} {} {}{tls}", l.name(), l.transport.name(), l.address.port())
+            };
+            config.sockets(&flags).unwrap().iter().map(shown).collect::<Vec<_>>()
+        };
+        let usual = places(&[]);
+        for socket in ["owntracks http 5144", "owntracks mqtt 1883", "owntracks mqtt 8883 tls"] {
+            assert!(usual.iter().any(|s| s == socket), "{socket}");
+        }
+        assert!(!usual.iter().any(|s| s.starts_with("any")));
+        let named = places(&["mqtt=127.0.0.1:7", "any=127.0.0.1:8"]);
+        for socket in ["owntracks http 5144", "owntracks mqtt 7", "any tcp 8", "any udp 8"] {
+            assert!(named.iter().any(|s| s == socket), "{socket}");
+        }
+        assert!(places(&["127.0.0.1:0"]).iter().all(|s| s.contains(" 0")));
     }
 
     #[test]

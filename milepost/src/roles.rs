@@ -165,12 +165,16 @@ impl Process {
     pub fn listening(&self) -> Value {
         let mut sockets = Vec::new();
         for socket in self.gateway.iter().flat_map(Gateway::listening) {
-            sockets.push(json!({
+            let mut shown = json!({
                 "role": "gateway",
-                "protocol": socket.protocol.name(),
+                "protocol": socket.name,
                 "transport": socket.transport.name(),
                 "address": socket.address.to_string(),
-            }));
+            });
+            if socket.tls {
+                shown["tls"] = true.into();
+            }
+            sockets.push(shown);
         }
         let http = |role: &str, address: SocketAddr| json!({"role": role, "transport": "http", "address": address.to_string()});
         sockets.extend(self.api.iter().map(|api| http("api", api.listening())));
@@ -185,6 +189,16 @@ impl Process {
             "process": std::process::id(),
             "version": env!("CARGO_PKG_VERSION"),
         })
+    }
+
+    /// Reads again what may change while it runs: the door's certificates.
+    pub fn reload(&self) -> impl Fn() + Send + Sync + 'static {
+        let door = self.gateway.as_ref().map(Gateway::reload);
+        move || {
+            if let Some(reload) = &door {
+                reload();
+            }
+        }
     }
 
     /// Where the api listens.
@@ -333,6 +347,7 @@ async fn start_gateway(
     let settings = gateway::Settings {
         listen: config.sockets(&door.listen)?,
         limits: config.limits()?,
+        proxies: config.proxies()?,
         register_unknown: door.register_unknown,
     };
     let open = settings.register_unknown.is_some()
@@ -368,7 +383,10 @@ pub fn run_until_stopped(parts: Parts, config: &Config, log: Arc<dyn Log>) -> an
     let stopped = runtime.block_on(async {
         let process = Process::start(parts, config, log).await?;
         announce(&process);
-        stop_signal().await?;
+        tokio::select! {
+            stopped = stop_signal() => stopped?,
+            failed = on_hangup(process.reload()) => failed?,
+        }
         info!("stopping");
         match tokio::time::timeout(STOP_LIMIT, process.stop()).await {
             Ok(stopped) => stopped,
@@ -391,6 +409,17 @@ fn announce(process: &Process) {
     {
         println!("{}", process.listening());
     }
+}
+
+/// Calls `reload` whenever SIGHUP comes; returns only when signals can not be had.
+async fn on_hangup(reload: impl Fn()) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup())?;
+    while hangup.recv().await.is_some() {
+        info!("reading certificates again");
+        reload();
+    }
+    Ok(())
 }
 
 /// Returns on SIGTERM or SIGINT.

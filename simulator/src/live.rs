@@ -116,12 +116,8 @@ pub fn ports(text: &str) -> Ports {
     for line in text.lines() {
         let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else { continue };
         for socket in line["listening"].as_array().into_iter().flatten() {
-            let transport = match socket["transport"].as_str() {
-                Some("tcp") => Transport::Tcp,
-                Some("udp") => Transport::Udp,
-                Some("http") => Transport::Http,
-                _ => continue,
-            };
+            let transport = socket["transport"].as_str().and_then(Transport::by_name);
+            let Some(transport) = transport.filter(|_| socket["tls"] != true) else { continue };
             let address = socket["address"].as_str().and_then(|a| a.parse::<SocketAddr>().ok());
             if let (Some(protocol), Some(address)) = (socket["protocol"].as_str(), address) {
                 ports.insert((protocol.to_owned(), transport), address);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gateway::limits::WINDOW_BYTES_MAX;
-use gateway::{Gateway, Limits, Listen, Settings};
+use gateway::{Gateway, Listen, Settings};
 use ingest::attribute::Attributes;
 use ingest::fix::{Fix, Measured, Report};
 use ingest::id::{DeviceId, TenantId, VehicleId, percent_encoded};
@@ -13,11 +13,16 @@ use ingest::log::{Log, MemoryLog, Record, Topic};
 use ingest::protocol::{Answer, Encode, Transport, by_name};
 use ingest::record::{DeviceInput, DeviceRecord, Envelope};
 use ingest::time::Timestamp;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 
 use crate::line::{Counted, FIXES_A_PACKET, Tracker, Van, WINDOW_MAX, keep_sending, within};
 use crate::log::held::HeldLog;
+
+mod any;
+mod mqtt;
+mod proxy;
+mod tls;
 
 const NOW: i64 = 1_790_000_000;
 const IMEI: &str = "352093081452251";
@@ -30,8 +35,23 @@ struct Door {
 }
 
 impl Door {
-    /// Opens every protocol on free ports; knows the device [`IMEI`] of `acme/van-1`.
+    /// Opens every protocol on free ports.
     async fn open(register_unknown: Option<&str>) -> Self {
+        let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let listen = ingest::protocol::PROTOCOLS.iter().flat_map(|protocol| {
+            let transports = protocol.transports().iter();
+            transports.map(move |t| Listen::plain(Some(*protocol), *t, anywhere))
+        });
+        Self::with(Settings {
+            listen: listen.collect(),
+            register_unknown: register_unknown.map(|t| TenantId::new(t).unwrap()),
+            ..Settings::default()
+        })
+        .await
+    }
+
+    /// Knows the device [`IMEI`] of `acme/van-1`.
+    async fn with(settings: Settings) -> Self {
         let clock: ingest::log::Clock = Arc::new(|| Timestamp::from_seconds(NOW));
         let stored = MemoryLog::new(4, Arc::clone(&clock));
         let device = DeviceId::new(IMEI).unwrap();
@@ -43,19 +63,6 @@ impl Door {
         let key = percent_encoded(&device).into_bytes().into();
         stored.append(vec![record.envelope().into_record(Topic::Devices, key)]).await.unwrap();
         let log = Arc::new(HeldLog::new(Arc::new(stored.clone())));
-        let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let listen = ingest::protocol::PROTOCOLS.iter().flat_map(|protocol| {
-            protocol.transports().iter().map(move |transport| Listen {
-                protocol: *protocol,
-                transport: *transport,
-                address: anywhere,
-            })
-        });
-        let settings = Settings {
-            listen: listen.collect(),
-            limits: Limits::default(),
-            register_unknown: register_unknown.map(|t| TenantId::new(t).unwrap()),
-        };
         let counted = Counted::default();
         let shared = Arc::clone(&log) as Arc<dyn Log>;
         let gateway = Gateway::start(settings, shared, clock, &counted.metrics).await.unwrap();
@@ -64,7 +71,7 @@ impl Door {
 
     fn at(&self, protocol: &str, transport: Transport) -> SocketAddr {
         let found = self.gateway.listening().iter();
-        let mut found = found.filter(|l| l.protocol.name() == protocol && l.transport == transport);
+        let mut found = found.filter(|l| l.name == protocol && l.transport == transport);
         found.next().unwrap().address
     }
 
@@ -118,7 +125,7 @@ fn encoder(protocol: &str, transport: Transport) -> Box<dyn Encode> {
 }
 
 /// Reads until the device understands an answer.
-async fn answer(stream: &mut TcpStream, encode: &mut dyn Encode) -> Answer {
+async fn answer(stream: &mut (impl AsyncRead + Unpin), encode: &mut dyn Encode) -> Answer {
     let mut answers = Vec::new();
     let mut buffer = [0; 1024];
     while answers.is_empty() {

@@ -174,11 +174,8 @@ pub(crate) fn engine_settings(instance: &str) -> EngineSettings {
 
 /// A door for teltonika over TCP on a free port.
 pub(crate) async fn door(log: Arc<dyn Log>, counted: &Metrics) -> Gateway {
-    let listen = Listen {
-        protocol: by_name("teltonika").unwrap(),
-        transport: Transport::Tcp,
-        address: SocketAddr::from(([127, 0, 0, 1], 0)),
-    };
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listen = Listen::plain(by_name("teltonika"), Transport::Tcp, anywhere);
     let settings = GatewaySettings { listen: vec![listen], ..GatewaySettings::default() };
     Gateway::start(settings, log, milepost::clock::wall(), counted).await.unwrap()
 }

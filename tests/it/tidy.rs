@@ -349,8 +349,10 @@ fn the_readme_lists_every_protocol() {
     let text = std::fs::read_to_string(root().join("README.md")).unwrap();
     let row = |p: &&dyn ingest::protocol::Protocol| {
         let transports: Vec<_> = p.transports().iter().map(|t| t.name()).collect();
-        let (name, port, models) = (p.name(), p.default_port(), p.models().join(", "));
-        format!("| {name} | {port} | {} | {models} |", transports.join(", "))
+        let mut ports: Vec<_> = p.transports().iter().map(|t| p.port(*t).to_string()).collect();
+        ports.dedup();
+        let (name, ports, models) = (p.name(), ports.join(", "), p.models().join(", "));
+        format!("| {name} | {ports} | {} | {models} |", transports.join(", "))
     };
     let rows: Vec<_> = ingest::protocol::PROTOCOLS.iter().map(row).collect();
     assert!(

@@ -1,0 +1,135 @@
+//! What every connection shares.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+
+use ingest::id::{DeviceId, TenantId};
+use ingest::protocol::{Admission, Options, PROTOCOLS, Protocol, Transport};
+use tokio::sync::Semaphore;
+use tracing::warn;
+
+use crate::admission::{Devices, Verdict};
+use crate::conflict::Speakers;
+use crate::limits::{HANDSHAKES_MAX, Limits, Network, PerAddress, SAMPLES_A_SECOND_MAX};
+use crate::metrics::{Counters, Metrics};
+use crate::publish::Publisher;
+
+/// What a connection or datagram speaks, and where that is counted.
+#[derive(Debug, Clone)]
+pub(crate) struct Spoken {
+    pub(crate) protocol: &'static dyn Protocol,
+    pub(crate) transport: Transport,
+    pub(crate) counters: Counters,
+}
+
+/// Everything that is spoken, for sockets that recognise it.
+pub(crate) type Known = HashMap<(&'static str, Transport), Spoken>;
+
+/// Counters for every protocol, however it arrives.
+pub(crate) fn known(metrics: &Metrics) -> Known {
+    let ways = PROTOCOLS.iter().flat_map(|p| p.transports().iter().map(move |t| (*p, *t)));
+    let spoken = |(protocol, transport): (&'static dyn Protocol, Transport)| {
+        let counters = metrics.of(protocol.name(), transport);
+        ((protocol.name(), transport), Spoken { protocol, transport, counters })
+    };
+    ways.map(spoken).collect()
+}
+
+/// The shared part of the door.
+pub(crate) struct Door {
+    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) devices: Arc<Devices>,
+    pub(crate) speakers: Speakers,
+    pub(crate) limits: Limits,
+    pub(crate) options: Options,
+    pub(crate) datagrams: PerAddress,
+    /// Connections under way.
+    pub(crate) room: Arc<Semaphore>,
+    /// TLS handshakes under way.
+    pub(crate) handshakes: Semaphore,
+    proxies: Vec<Network>,
+    connections: PerAddress,
+    register_unknown: Option<TenantId>,
+    sample_second: AtomicI64,
+    samples: AtomicU32,
+}
+
+impl Door {
+    pub(crate) fn new(
+        publisher: Publisher,
+        devices: Arc<Devices>,
+        limits: Limits,
+        proxies: Vec<Network>,
+        register_unknown: Option<TenantId>,
+    ) -> Self {
+        Self {
+            publisher: Arc::new(publisher),
+            devices,
+            speakers: Speakers::default(),
+            options: Options::default(),
+            datagrams: PerAddress::default(),
+            room: Arc::new(Semaphore::new(limits.connections)),
+            handshakes: Semaphore::new(HANDSHAKES_MAX),
+            limits,
+            proxies,
+            connections: PerAddress::default(),
+            register_unknown,
+            sample_second: AtomicI64::new(0),
+            samples: AtomicU32::new(0),
+        }
+    }
+
+    /// May this device speak? Unknown ones register themselves where that is allowed.
+    pub(crate) async fn admit(&self, device: &DeviceId, protocol: &str) -> Verdict {
+        let verdict = self.devices.admit(device, protocol);
+        let (Admission::Unknown, Some(tenant)) = (verdict.admission, &self.register_unknown) else {
+            return verdict;
+        };
+        match self.devices.register(self.publisher.log.as_ref(), tenant, device).await {
+            Ok(record) => Verdict { admission: Admission::Admitted, record: Some(record) },
+            Err(error) => {
+                warn!(%device, %error, "device could not be registered");
+                verdict
+            }
+        }
+    }
+
+    /// Whether this second has room for another sample.
+    pub(crate) fn may_sample(&self) -> bool {
+        let second = (self.publisher.clock)().micros() / 1_000_000;
+        if self.sample_second.swap(second, Ordering::Relaxed) != second {
+            self.samples.store(0, Ordering::Relaxed);
+        }
+        self.samples.fetch_add(1, Ordering::Relaxed) < SAMPLES_A_SECOND_MAX
+    }
+
+    /// Whether this address connects for others and says for whom.
+    pub(crate) fn is_proxy(&self, address: IpAddr) -> bool {
+        self.proxies.iter().any(|n| n.contains(address))
+    }
+
+    /// A place for a connection of this address; `None` when it has as many as it may.
+    pub(crate) fn place(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let address = address.to_canonical();
+        if self.limits.is_exempt(address) {
+            return Some(Place { counted: None });
+        }
+        let room = self.connections.enter(address, self.limits.connections_per_address);
+        room.then(|| Place { counted: Some((Arc::clone(self), address)) })
+    }
+}
+
+/// One connection of an address; counted until it is dropped.
+pub(crate) struct Place {
+    counted: Option<(Arc<Door>, IpAddr)>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some((door, address)) = &self.counted {
+            door.connections.leave(*address);
+        }
+    }
+}

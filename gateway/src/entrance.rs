@@ -1,0 +1,235 @@
+//! From an accepted socket to a session: for whom it connects, TLS, and what it speaks.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ingest::protocol::{BadFrame, Recognised, Transport, recognise};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout_at};
+use tracing::{debug, trace, warn};
+
+use crate::door::{Door, Known, Place, Spoken};
+use crate::limits::{PROGRESS_LIMIT, RECOGNISE_MAX};
+use crate::metrics::Counters;
+use crate::proxy::{self, Header};
+use crate::session::Session;
+use crate::stream::Stream;
+use crate::tls::Tls;
+
+/// Pause after a failed accept (no file handles left), so that it is not a busy loop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a listener's connections speak.
+pub(crate) enum Speech {
+    /// One protocol.
+    One(Spoken),
+    /// Whatever its first bytes say, at first counted as nobody's.
+    Any {
+        /// Every protocol.
+        known: Arc<Known>,
+        /// Of connections that are not recognised.
+        counters: Counters,
+    },
+}
+
+impl Speech {
+    pub(crate) fn counters(&self) -> &Counters {
+        match self {
+            Self::One(spoken) => &spoken.counters,
+            Self::Any { counters, .. } => counters,
+        }
+    }
+}
+
+/// What the connections of one listener have in common.
+pub(crate) struct Way {
+    pub(crate) door: Arc<Door>,
+    pub(crate) name: &'static str,
+    pub(crate) speech: Speech,
+    pub(crate) tls: Option<Arc<Tls>>,
+}
+
+/// One listener of streams.
+pub(crate) struct Streams {
+    pub(crate) way: Arc<Way>,
+    pub(crate) listener: TcpListener,
+}
+
+impl Streams {
+    /// Accepts until it is told to stop, then waits for its sessions.
+    pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
+        let sessions = stop.clone();
+        let mut running = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((socket, peer)) => self.accept(socket, peer, &sessions, &mut running),
+                    Err(error) => {
+                        warn!(protocol = self.way.name, %error, "accept failed");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                Some(_ended) = running.join_next(), if !running.is_empty() => {}
+                _ = stop.changed() => break,
+            }
+        }
+        while running.join_next().await.is_some() {}
+    }
+
+    fn accept(
+        &self,
+        socket: TcpStream,
+        peer: SocketAddr,
+        stop: &watch::Receiver<bool>,
+        running: &mut JoinSet<()>,
+    ) {
+        trace!(target: ingest::PACKET, "accept");
+        let (door, counters) = (&self.way.door, self.way.speech.counters());
+        let Ok(permit) = Arc::clone(&door.room).try_acquire_owned() else {
+            return counters.closed("limit");
+        };
+        // A proxy's connections are others'; they are counted when it has said whose.
+        let by_proxy = door.is_proxy(peer.ip());
+        let place = if by_proxy { None } else { door.place(peer.ip()) };
+        if !by_proxy && place.is_none() {
+            return counters.closed("address_limit");
+        }
+        if let Err(error) = half_open_is_found(&socket) {
+            warn!(%peer, %error, "socket options were refused");
+        }
+        let visit = Visit { way: Arc::clone(&self.way), peer, by_proxy, place };
+        let stop = stop.clone();
+        running.spawn(async move {
+            visit.run(Stream::plain(socket), stop).await;
+            drop(permit);
+        });
+    }
+}
+
+/// Replies go at once; a peer that vanished is noticed within three minutes.
+fn half_open_is_found(stream: &TcpStream) -> std::io::Result<()> {
+    let socket = socket2::SockRef::from(stream);
+    socket.set_tcp_nodelay(true)?;
+    let keepalive = socket2::TcpKeepalive::new()
+        .with_time(Duration::from_mins(2))
+        .with_interval(Duration::from_secs(20))
+        .with_retries(3);
+    socket.set_tcp_keepalive(&keepalive)
+}
+
+/// A connection on its way to its session.
+struct Visit {
+    way: Arc<Way>,
+    peer: SocketAddr,
+    by_proxy: bool,
+    place: Option<Place>,
+}
+
+impl Visit {
+    async fn run(mut self, stream: Stream, mut stop: watch::Receiver<bool>) {
+        let connections = self.way.speech.counters().connections.clone();
+        connections.inc();
+        let since = Instant::now();
+        let direct = match &self.way.speech {
+            Speech::One(spoken) if !self.by_proxy && self.way.tls.is_none() => Some(spoken.clone()),
+            _ => None,
+        };
+        let entered = if let Some(spoken) = direct {
+            Some(Ok((stream, spoken)))
+        } else {
+            // Boxed: a session must not carry the room of its handshake.
+            let enter = Box::pin(self.enter(stream));
+            tokio::select! {
+                entered = timeout_at(since + PROGRESS_LIMIT, enter) => {
+                    Some(entered.unwrap_or(Err("progress_timeout")))
+                }
+                _ = stop.changed() => None,
+            }
+        };
+        match entered {
+            Some(Ok((stream, spoken))) => {
+                let session = Session::new(Arc::clone(&self.way.door), spoken, self.peer, since);
+                session.run(stream, stop).await;
+            }
+            Some(Err(reason)) => {
+                debug!(peer = %self.peer, reason, "connection did not enter");
+                self.way.speech.counters().closed(reason);
+            }
+            None => {}
+        }
+        connections.dec();
+        drop(self.place);
+    }
+
+    /// Everything before the protocol's own first byte, or why it ends here.
+    async fn enter(&mut self, mut stream: Stream) -> Result<(Stream, Spoken), &'static str> {
+        if self.by_proxy {
+            let source = announced(&mut stream).await.inspect_err(|_| {
+                self.way.speech.counters().bad(BadFrame::Malformed);
+            })?;
+            if let Some(source) = source {
+                self.peer = source;
+                let place = self.way.door.place(source.ip());
+                self.place = Some(place.ok_or("address_limit")?);
+            }
+        }
+        if let Some(tls) = &self.way.tls {
+            let room = self.way.door.handshakes.acquire().await;
+            let encrypted = tls.acceptor().accept(stream).await;
+            drop(room);
+            let failed = |error: std::io::Error| {
+                debug!(peer = %self.peer, %error, "TLS handshake failed");
+                "tls"
+            };
+            stream = Stream::tls(encrypted.map_err(failed)?);
+        }
+        let spoken = match &self.way.speech {
+            Speech::One(spoken) => spoken.clone(),
+            Speech::Any { known, .. } => recognised(&mut stream, known).await?,
+        };
+        Ok((stream, spoken))
+    }
+}
+
+/// For whom a proxy connects; `None`: for itself, to see whether we live.
+async fn announced(stream: &mut Stream) -> Result<Option<SocketAddr>, &'static str> {
+    let mut begun = Vec::new();
+    loop {
+        match proxy::header(&begun) {
+            Header::Whole { length, source } => {
+                begun.drain(..length);
+                stream.put_back(begun.into());
+                return Ok(source);
+            }
+            Header::Bad => return Err("proxy_header"),
+            Header::Need => match stream.read(|bytes| begun.extend_from_slice(bytes)).await {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return Err("proxy_header"),
+            },
+        }
+    }
+}
+
+/// What a stream speaks, by what it says first.
+async fn recognised(stream: &mut Stream, known: &Known) -> Result<Spoken, &'static str> {
+    let mut begun = Vec::new();
+    loop {
+        match recognise(&begun, Transport::Tcp) {
+            Recognised::As(protocol, transport) => {
+                let spoken = known.get(&(protocol.name(), transport)).ok_or("unrecognised")?;
+                stream.put_back(begun.into());
+                return Ok(spoken.clone());
+            }
+            Recognised::Need if begun.len() < RECOGNISE_MAX => {
+                match stream.read(|bytes| begun.extend_from_slice(bytes)).await {
+                    Ok(1..) => {}
+                    Ok(0) | Err(_) => return Err("unrecognised"),
+                }
+            }
+            Recognised::Need | Recognised::Nothing => return Err("unrecognised"),
+        }
+    }
+}
