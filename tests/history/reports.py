@@ -82,7 +82,8 @@ def table(name, data):
 
 
 def seconds(times):
-    return times.astype("int64") / {"us": 1e6, "ns": 1e9, "ms": 1e3}[times.dt.unit]
+    counted = times.astype("int64") / {"us": 1e6, "ns": 1e9, "ms": 1e3}[times.dt.unit]
+    return counted.where(times.notna())
 
 
 def steps_of_rows(positions):

@@ -305,7 +305,7 @@ fn only_the_clock_reads_the_time() {
 
 /// The packet table of ARCHITECTURE.md, in order.
 pub(crate) const PACKET: [&str; 11] = [
-    "gateway/src/listen.rs",
+    "gateway/src/entrance.rs",
     "gateway/src/session.rs",
     "ingest/src/protocol/teltonika.rs",
     "ingest/src/fix.rs",

@@ -117,7 +117,7 @@ pub(super) struct Granted {
 /// The next packet, at most `most` bytes. `first`: it must be CONNECT.
 pub(super) fn cut(bytes: &[u8], first: bool, most: usize) -> Cut {
     let Some((head, rest)) = bytes.split_first() else { return Cut::Need };
-    let lost = |kind, reason: &str| Cut::Lost { kind, reason: reason.to_owned() };
+    let lost = |kind, reason: String| Cut::Lost { kind, reason, answer: Bytes::new() };
     let flags_hold = match head >> 4 {
         PUBLISH => head & 0x06 != 0x06,
         PUBREL | SUBSCRIBE | UNSUBSCRIBE => head % 16 == 2,
@@ -127,15 +127,15 @@ pub(super) fn cut(bytes: &[u8], first: bool, most: usize) -> Cut {
     if !flags_hold || (first && head >> 4 != CONNECT) {
         let expected = if first { "CONNECT" } else { "a packet of a client" };
         let reason = format!("`{head:02x}` begins no packet, expected {expected}");
-        return Cut::Lost { kind: BadFrame::Malformed, reason };
+        return lost(BadFrame::Malformed, reason);
     }
     match length(rest) {
         Ok(None) => Cut::Need,
         Ok(Some((length, used))) if 1 + used + length <= most => {
             Cut::of_length(1 + used + length, bytes, most)
         }
-        Ok(Some(_)) => lost(BadFrame::Length, &format!("packet longer than {most} bytes")),
-        Err(TooLong) => lost(BadFrame::Length, "length of more than 4 bytes"),
+        Ok(Some(_)) => lost(BadFrame::Length, format!("packet longer than {most} bytes")),
+        Err(TooLong) => lost(BadFrame::Length, "length of more than 4 bytes".into()),
     }
 }
 

@@ -53,7 +53,7 @@ impl Wire for Phone {
             Ok(Some(request)) => Cut::frame(request.length),
             Ok(None) => Cut::Need,
             Err(refusal) => {
-                Cut::Bad { kind: refusal.kind, reason: refusal.reason, skip: usize::MAX }
+                Cut::Lost { kind: refusal.kind, reason: refusal.reason, answer: refusal.answer }
             }
         }
     }

@@ -587,6 +587,24 @@ fn a_whole_message_is_read_by_its_checksum_where_its_length_is_wrong() {
     assert_eq!(reports(events).len(), 1);
 }
 
+/// Found by fuzzing: of what was no request so much was given up as had arrived.
+#[test]
+fn what_is_no_request_ends_with_an_answer_at_any_split() {
+    for name in ["flespi", "gpslogger", "overland", "owntracks", "phonetrack"] {
+        let protocol = by_name(name).expect("spoken");
+        let setting = Setting { protocol, transport: Transport::Http, checksum: Checksum::Strict };
+        for head in ["G\u{1}T / HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n"] {
+            let stream = format!("{head}GET / HTTP/1.1\r\n\r\n");
+            let whole = talk(setting.decoder().as_mut(), [stream.as_bytes()], true);
+            assert!(whole[0].starts_with("! malformed"), "{name}: {whole:?}");
+            assert!(whole[1].starts_with("<- HTTP/1.1 400"), "{name}: {whole:?}");
+            assert_eq!(whole[2..], ["close"], "{name}");
+            let pieces = talk(setting.decoder().as_mut(), stream.as_bytes().chunks(1), true);
+            assert_eq!(pieces, whole, "{name}");
+        }
+    }
+}
+
 #[test]
 fn frame_vectors_are_cut_at_any_split() {
     let Some(folder) = shared() else {

@@ -113,8 +113,8 @@ pub(super) enum Cut {
     /// is found.
     Bad { kind: BadFrame, reason: String, skip: usize },
     /// Nothing that could begin here, and nothing by which a later beginning could be known: the
-    /// stream ends.
-    Lost { kind: BadFrame, reason: String },
+    /// stream ends with this answer, if there is one.
+    Lost { kind: BadFrame, reason: String, answer: Bytes },
 }
 
 impl Cut {
@@ -475,9 +475,12 @@ impl Decoder {
                 let again = std::mem::replace(&mut self.lost, true);
                 if again { Ok(None) } else { Err(error) }
             }
-            Cut::Lost { kind, reason } => {
+            Cut::Lost { kind, reason, answer } => {
                 let error = DecodeError::new(kind, 0, reason, rest);
                 self.shut();
+                if !answer.is_empty() {
+                    self.told.reply(answer, When::Immediate);
+                }
                 Err(DecodeError { recoverable: false, ..error })
             }
             Cut::Frame { from, to, next } => {
@@ -617,7 +620,10 @@ impl Decode for Decoder {
                 Cut::Need => return None,
                 Cut::Skip(count) => self.inbox.skip(count.max(1)),
                 Cut::Bad { skip, .. } => self.inbox.skip(skip.max(1)),
-                Cut::Lost { .. } => self.inbox.skip(usize::MAX),
+                Cut::Lost { .. } => {
+                    self.shut();
+                    return None;
+                }
                 Cut::Frame { from, to, next } => {
                     let frame = self.wire.split(rest.get(from..to).unwrap_or_default());
                     self.inbox.skip(next.max(1));
