@@ -73,7 +73,12 @@ pub fn feed(protocol: &dyn Protocol, input: &[u8]) {
 }
 
 /// Every step that a decoder takes, in words.
-fn conversation(protocol: &dyn Protocol, manner: Manner, piece: usize, bytes: &[u8]) -> Vec<String> {
+fn conversation(
+    protocol: &dyn Protocol,
+    manner: Manner,
+    piece: usize,
+    bytes: &[u8],
+) -> Vec<String> {
     let mut decoder = manner.decoder(protocol);
     let mut said = Vec::new();
     for piece in bytes.chunks(piece) {
