@@ -141,7 +141,7 @@ fn what_is_not_a_query_is_refused() {
 fn time_memory_and_rows_are_bounded() {
     let world = World::new("bounded");
     let over = world.analytics(|limits| {
-        limits.memory_bytes = 48 << 20;
+        limits.memory_bytes = 96 << 20;
         limits.disk_bytes = 1 << 20;
     });
     let two = "FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b";
