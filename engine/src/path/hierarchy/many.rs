@@ -71,8 +71,8 @@ impl Matrix {
     }
 
     /// Seconds of the cheapest way from each place to each, discouragement included as
-    /// [`super::Router`] compares them; infinite where there is none. `out` is cleared first and
-    /// holds a row per source.
+    /// [`Router`](crate::path::Router) compares them; infinite where there is none. `out` is
+    /// cleared first and holds a row per source.
     pub fn costs(
         &mut self,
         road: &Road,
