@@ -7,10 +7,10 @@
 //!             delta: listing ─┘
 //! ```
 //!
-//! [`schema`] says which tables and columns there are; `rows` makes an output into rows; [`file`]
-//! makes rows into a sorted Parquet file an hour; [`delta`] lists files and offsets in one commit;
-//! [`archiver`] is the role that does so; [`keep`] merges what is small, lets go what is old;
-//! [`verify`] reads it all again; `tail` holds in memory what is not archived yet.
+//! [`schema`] says which tables and columns there are; `rows` makes an output into rows;
+//! [`mod@file`] makes rows into a sorted Parquet file an hour; [`delta`] lists files and offsets in
+//! one commit; [`archiver`] is the role that does so; [`keep`] merges what is small, lets go what
+//! is old; [`verify`] reads it all again; `tail` holds in memory what is not archived yet.
 
 use std::path::PathBuf;
 
