@@ -146,7 +146,7 @@ impl Session {
                     }
                     self.release();
                 }
-                read = read(stream, self.decode.as_mut(), &self.door.publisher.clock), if reading => {
+                read = read(stream, self.decode.as_mut(), &self.door.publisher.clock, self.fresh), if reading => {
                     if let Some(read) = read {
                         self.hear(read).await;
                     } else {
@@ -228,7 +228,8 @@ impl Session {
         self.counters.bytes.inc_by(read.bytes as u64);
         self.read_at = Instant::now();
         self.presence.heard(read.at);
-        if std::mem::take(&mut self.fresh) && read.is_proxied {
+        self.fresh = false;
+        if read.is_proxied {
             // Nobody has asked for it: whoever may not say for whom it connects says nothing.
             self.counters.bad(BadFrame::Malformed);
             self.refused = Some("proxy_header");
@@ -414,15 +415,20 @@ impl Session {
 struct Read {
     bytes: usize,
     at: Timestamp,
-    /// Whether it begins as a PROXY header does.
+    /// Whether a connection begins with it as a PROXY header does.
     is_proxied: bool,
 }
 
 /// Waits for bytes and feeds them; `None` at the end. Cancel safe: what was read has been fed.
-async fn read(stream: &mut Stream, decode: &mut dyn Decode, clock: &Clock) -> Option<Read> {
+async fn read(
+    stream: &mut Stream,
+    decode: &mut dyn Decode,
+    clock: &Clock,
+    fresh: bool,
+) -> Option<Read> {
     let mut read = Read { bytes: 0, at: Timestamp::default(), is_proxied: false };
     let feed = |bytes: &[u8]| {
-        let is_proxied = proxy::is_begun(bytes);
+        let is_proxied = fresh && proxy::is_begun(bytes);
         read = Read { bytes: bytes.len(), at: clock(), is_proxied };
         decode.feed(bytes, read.at);
     };
