@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use datafusion::arrow::error::ArrowError;
+use datafusion::catalog::TableProvider;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use engine::road::Road;
@@ -28,15 +29,18 @@ use tokio::sync::Semaphore;
 
 use crate::archive::tail::{Tail, Views};
 use crate::archive::{ArchiveError, Store};
+use crate::live::Live;
 use crate::metrics::ArchiveMetrics;
 use crate::store::{Store as Operations, StoreError};
 
 pub mod answer;
 mod asof;
 mod catalogue;
+mod files;
 mod fleet;
 pub mod functions;
 mod interrupt;
+mod live;
 mod query;
 pub(crate) mod report;
 mod session;
@@ -149,13 +153,33 @@ impl From<DataFusionError> for QueryError {
     }
 }
 
+/// What is asked about.
+#[derive(Debug)]
+enum Tables {
+    /// What was archived, what is not yet, and what people said.
+    Here(Sources),
+    /// Folders of Parquet files, by the names of their tables; and when they were listed.
+    Files(Vec<(String, Arc<dyn TableProvider>)>, Timestamp),
+}
+
+/// Where the tables of a running Milepost come from.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    /// What was archived.
+    pub(crate) archive: Store,
+    /// What is not archived yet.
+    pub(crate) views: Arc<Views>,
+    /// What people said.
+    pub(crate) operations: Option<Arc<Operations>>,
+    /// What is now; known where an API runs.
+    pub(crate) live: Option<Arc<Live>>,
+}
+
 /// Answers queries.
 #[derive(Debug)]
 pub struct Analytics {
     limits: Limits,
-    archive: Store,
-    views: Arc<Views>,
-    operations: Option<Arc<Operations>>,
+    tables: Tables,
     /// With every function, and an empty catalogue.
     base: SessionState,
     permits: Arc<Semaphore>,
@@ -167,14 +191,16 @@ pub struct Analytics {
 }
 
 impl Analytics {
-    /// Over an archive, and what [`Views`] holds beyond it; speed limits are the map's.
+    /// Over a running Milepost; speed limits are the map's.
     pub(crate) fn new(
         limits: Limits,
-        archive: Store,
-        views: Arc<Views>,
-        operations: Option<Arc<Operations>>,
+        sources: Sources,
         road: Option<Arc<Road>>,
     ) -> Result<Self, QueryError> {
+        Self::of(limits, Tables::Here(sources), road)
+    }
+
+    fn of(limits: Limits, tables: Tables, road: Option<Arc<Road>>) -> Result<Self, QueryError> {
         let spill = session::runtime(&limits)?;
         let threads = |count, name: &str| {
             tokio::runtime::Builder::new_multi_thread()
@@ -190,9 +216,7 @@ impl Analytics {
             permits: Arc::new(Semaphore::new(limits.queries)),
             base: session::base(&limits, &spill, road),
             limits,
-            archive,
-            views,
-            operations,
+            tables,
             running: Mutex::default(),
             compute: Some(compute),
             answers: Some(threads(1, "answers")?),
@@ -221,7 +245,18 @@ impl Analytics {
         read.map_err(|error| QueryError::Failed(error.to_string()))??;
         let failed = |error: StoreError| QueryError::Failed(error.to_string());
         let operations = data.map(Operations::open).transpose().map_err(failed)?;
-        Self::new(limits, archive, views, operations.map(Arc::new), None)
+        let operations = operations.map(Arc::new);
+        Self::new(limits, Sources { archive, views, operations, live: None }, None)
+    }
+
+    /// Over folders of Parquet files of one's own, each a table, instead of an archive.
+    pub async fn over_files(
+        limits: Limits,
+        folders: &[(String, PathBuf)],
+        now: Timestamp,
+    ) -> Result<Self, QueryError> {
+        let tables = files::tables(folders).await?;
+        Self::of(limits, Tables::Files(tables, now), None)
     }
 
     /// What queries may use.
@@ -239,7 +274,10 @@ impl Analytics {
 
     /// Everything committed before this time is seen.
     pub fn as_of(&self) -> Timestamp {
-        self.views.as_of()
+        match &self.tables {
+            Tables::Here(sources) => sources.views.as_of(),
+            Tables::Files(_, listed) => *listed,
+        }
     }
 }
 

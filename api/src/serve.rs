@@ -14,7 +14,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
-use crate::analytics::{Analytics, Limits, QueryError};
+use crate::analytics::{Analytics, Limits, QueryError, Sources};
 use crate::app::{App, Shared, WRITES_MAX};
 use crate::archive;
 use crate::archive::tail::Views;
@@ -151,11 +151,14 @@ impl Api {
         let (analytics, views) = match &settings.archive {
             Some(archive) => {
                 let views = Arc::new(Views::default());
-                let (limits, place) = (archive.limits.clone(), archive.store.clone());
-                let operations = Some(Arc::clone(&store));
-                let views_seen = Arc::clone(&views);
+                let sources = Sources {
+                    archive: archive.store.clone(),
+                    views: Arc::clone(&views),
+                    operations: Some(Arc::clone(&store)),
+                    live: Some(Arc::clone(&live)),
+                };
                 let road = settings.road.clone();
-                let made = Analytics::new(limits, place, views_seen, operations, road)?;
+                let made = Analytics::new(archive.limits.clone(), sources, road)?;
                 (Some(Arc::new(made)), Some((archive.clone(), views)))
             }
             None => (None, None),

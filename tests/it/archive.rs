@@ -131,6 +131,12 @@ fn a_packet_is_a_row_at_once_and_for_good() {
         }
         assert!(seen.ends_with("\n200,200\n"), "{seen}");
         assert!(ask(&api, &main, sql).await.ends_with("\n0,0\n"));
+        // What is now stands in a table of its own.
+        let now = "SELECT l.vehicle, l.activity FROM live l JOIN
+                   (SELECT vehicle, last_by(lat, time) AS lat FROM positions GROUP BY vehicle) p
+                   ON p.vehicle = l.vehicle AND p.lat = l.lat";
+        assert_eq!(ask(&api, &demo, now).await.lines().count(), 2);
+        assert_eq!(ask(&api, &main, "SELECT vehicle FROM live").await.lines().count(), 1);
 
         stop(engine).await;
         tokio::task::spawn_blocking(move || archiver.stop()).await.unwrap();

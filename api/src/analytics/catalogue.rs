@@ -7,7 +7,7 @@ use ingest::id::TenantId;
 
 use super::answer::sql_type;
 use super::views::VIEWS;
-use super::{Analytics, QueryError};
+use super::{Analytics, QueryError, live};
 use crate::archive::schema::Table;
 
 /// A table as people read about it.
@@ -19,8 +19,9 @@ pub(crate) struct Described {
     pub(crate) columns: Vec<(String, String, Option<String>)>,
 }
 
-/// Tables that are neither archived nor views.
-const FLEET: [(&str, &str); 3] = [
+/// Tables that are neither archived nor views: what is now.
+const FLEET: [(&str, &str); 4] = [
+    (live::NAME, "each vehicle as it was last seen, and what is next for it"),
     ("vehicles", "vehicles as they are now"),
     ("devices", "devices as they are now"),
     ("routes", "routes at their newest version"),
@@ -51,7 +52,7 @@ impl Analytics {
         let views = VIEWS.iter().map(|view| (view.name, view.meaning));
         let mut tables = Vec::new();
         for (name, meaning) in archived.into_iter().chain(views).chain(FLEET) {
-            // Without an operations store there is no fleet.
+            // Without an operations store there is no fleet, without an API nothing is live.
             let Ok(provider) = context.table_provider(name).await else { continue };
             let table = Table::from_name(name);
             let column = |name: &str| {

@@ -17,26 +17,34 @@ use crate::store::{Store, StoreError, devices, routes, vehicles};
 /// Rows of each that a query sees at most; a fleet is smaller.
 const ROWS_MAX: usize = 100_000;
 
-/// Makes the tables `vehicles`, `devices` and `routes`.
+/// Makes those of the tables `vehicles`, `devices` and `routes` that are named.
 pub(super) fn register(
     context: &SessionContext,
     operations: &Store,
     tenant: &TenantId,
+    is_named: impl Fn(&str) -> bool,
 ) -> Result<(), QueryError> {
     let failed = |error: StoreError| QueryError::Failed(error.to_string());
-    let vehicles = operations.read(|c| vehicles::list(c, tenant, "", ROWS_MAX)).map_err(failed)?;
-    let devices = operations.read(|c| devices::list(c, tenant, "", ROWS_MAX)).map_err(failed)?;
-    let routes =
-        operations.read(|c| routes::list(c, tenant, None, ("", ROWS_MAX))).map_err(failed)?;
-    context.register_table("vehicles", table(of_vehicles(&vehicles))?)?;
-    context.register_table("devices", table(of_devices(&devices))?)?;
-    context.register_table("routes", table(of_routes(&routes))?)?;
+    if is_named("vehicles") {
+        let rows = operations.read(|c| vehicles::list(c, tenant, "", ROWS_MAX)).map_err(failed)?;
+        context.register_table("vehicles", table(of_vehicles(&rows))?)?;
+    }
+    if is_named("devices") {
+        let rows = operations.read(|c| devices::list(c, tenant, "", ROWS_MAX)).map_err(failed)?;
+        context.register_table("devices", table(of_devices(&rows))?)?;
+    }
+    if is_named("routes") {
+        let rows = operations.read(|c| routes::list(c, tenant, None, ("", ROWS_MAX)));
+        context.register_table("routes", table(of_routes(&rows.map_err(failed)?))?)?;
+    }
     Ok(())
 }
 
-type Named = (&'static str, ArrayRef);
+/// A column and its name.
+pub(super) type Named = (&'static str, ArrayRef);
 
-fn table(columns: Vec<Named>) -> Result<Arc<MemTable>, DataFusionError> {
+/// A table that is there in memory.
+pub(super) fn table(columns: Vec<Named>) -> Result<Arc<MemTable>, DataFusionError> {
     let field = |(name, column): &Named| Field::new(*name, column.data_type().clone(), true);
     let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
     let columns = columns.into_iter().map(|(_, column)| column).collect();
@@ -44,11 +52,13 @@ fn table(columns: Vec<Named>) -> Result<Arc<MemTable>, DataFusionError> {
     Ok(Arc::new(MemTable::try_new(schema, vec![vec![rows]])?))
 }
 
-fn text<T: AsRef<str>>(values: impl Iterator<Item = Option<T>>) -> ArrayRef {
+/// A column of text.
+pub(super) fn text<T: AsRef<str>>(values: impl Iterator<Item = Option<T>>) -> ArrayRef {
     Arc::new(values.collect::<StringViewArray>())
 }
 
-fn time(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+/// A column of times, from microseconds.
+pub(super) fn time(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
     Arc::new(values.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
 }
 

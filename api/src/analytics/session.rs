@@ -17,7 +17,7 @@ use ingest::id::TenantId;
 
 use super::table::Archived;
 use super::views::VIEWS;
-use super::{Analytics, Limits, QueryError, asof, fleet, functions};
+use super::{Analytics, Limits, QueryError, Tables, asof, fleet, functions, live};
 use crate::archive::schema::Table;
 
 /// Functions that can make a value of any size out of a few bytes, past every account of memory.
@@ -119,16 +119,29 @@ impl Analytics {
             let schema = Arc::new(datafusion::catalog::MemorySchemaProvider::new());
             catalog.register_schema("public", schema)?;
         }
+        let sources = match &self.tables {
+            Tables::Here(sources) => sources,
+            Tables::Files(tables, _) => {
+                for (name, table) in tables {
+                    context.register_table(name.as_str(), Arc::clone(table))?;
+                }
+                return Ok(context);
+            }
+        };
         for table in Table::ALL {
-            let view = self.views.of(table);
-            let archived = Archived::new(self.archive.clone(), table, view, tenant.clone());
+            let view = sources.views.of(table);
+            let archived = Archived::new(sources.archive.clone(), table, view, tenant.clone());
             context.register_table(table.name(), Arc::new(archived))?;
-        }
-        if let Some(operations) = &self.operations {
-            fleet::register(&context, operations, tenant)?;
         }
         let lower = text.to_lowercase();
         let all = ["information_schema", "show ", "describe"].iter().any(|w| lower.contains(w));
+        let is_named = |name: &str| all || lower.contains(name);
+        if let Some(operations) = &sources.operations {
+            fleet::register(&context, operations, tenant, is_named)?;
+        }
+        if let Some(live) = sources.live.as_ref().filter(|_| is_named(live::NAME)) {
+            live::register(&context, live, tenant)?;
+        }
         for view in needed(&lower, all) {
             let plan = context.state().create_logical_plan(view.sql).await?;
             let made = ViewTable::new(plan, Some(view.sql.to_owned()));

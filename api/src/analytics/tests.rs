@@ -108,6 +108,29 @@ fn a_tenant_sees_its_own_rows_and_no_way_leads_to_others() {
 }
 
 #[test]
+fn files_of_ones_own_are_tables() {
+    let world = World::new("files");
+    let limits = || Limits::new(world.folder.0.join("spill"));
+    let over = |name: &str, folder: &str| {
+        let folders = [(name.to_owned(), world.folder.0.join(folder))];
+        let made = Analytics::over_files(limits(), &folders, clock()());
+        world.runtime.block_on(made).map(Arc::new)
+    };
+    let trucks = over("trucks", "positions").unwrap();
+    let sql = "SELECT tenant, count(DISTINCT vehicle), max(h3_cell(lat, lng, 3) > '') FROM trucks
+               GROUP BY tenant ORDER BY tenant";
+    let rows = world.rows(&trucks, "main", sql);
+    assert_eq!(rows, json!([["acme", 3, true], ["other", 1, true]]));
+    assert!(world.ask(&trucks, "main", asked("SELECT * FROM positions")).is_err());
+    assert!(world.ask(&trucks, "main", asked("COPY trucks TO '/tmp/x.csv'")).is_err());
+    for (folder, why) in [("none", "no folder"), ("spill", "holds no Parquet")] {
+        std::fs::create_dir_all(&limits().disk).unwrap();
+        let refused = over("trucks", folder).unwrap_err().to_string();
+        assert!(refused.contains(why) && refused.contains(folder), "{refused}");
+    }
+}
+
+#[test]
 fn what_is_not_a_query_is_refused() {
     let world = World::new("refused");
     let over = world.analytics(|_| {});

@@ -213,8 +213,11 @@ fn properties(table: Table) -> WriterProperties {
             Kind::Text => properties
                 .set_column_dictionary_enabled(path.clone(), column.name != "pid")
                 .set_column_statistics_enabled(path, EnabledStatistics::None),
-            // Few different values, often the same again.
-            Kind::Decimal(..) if REPEATING.contains(&column.name) => properties,
+            // Few different values, often the same again, or else noise, whose leading bytes alone
+            // are the same again.
+            Kind::Decimal(..) if REPEATING.contains(&column.name) => properties
+                .set_column_dictionary_page_size_limit(path.clone(), DICTIONARY_BYTES_MAX)
+                .set_column_encoding(path, Encoding::BYTE_STREAM_SPLIT),
             Kind::Time | Kind::Whole | Kind::Decimal(..) => properties
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
@@ -226,9 +229,13 @@ fn properties(table: Table) -> WriterProperties {
         .build()
 }
 
-/// Decimals that take few different values: a dictionary beats deltas.
+/// Decimals that take few different values with some devices: a dictionary beats deltas there. On
+/// 172,806 simulated fixes of three protocols, bytes a row by dictionary alone, by deltas, as now:
+/// heading 2.31, 1.58, 1.46; speed 1.90, 1.50, 1.38.
 const REPEATING: [&str; 6] =
     ["speed_mps", "heading", "accuracy_m", "altitude_m", "matched_confidence", "miss"];
+/// A dictionary that would be larger is given up: whole degrees and km/h fit, hundredths do not.
+const DICTIONARY_BYTES_MAX: usize = 4 * 1024;
 
 #[cfg(test)]
 mod tests {

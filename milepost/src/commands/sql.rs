@@ -1,11 +1,12 @@
 //! `milepost sql`: a query over what was archived and what was not yet, beside a running process.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context as _;
-use api::analytics::{Analytics, Ask, Format};
+use api::analytics::{Analytics, Ask, Format, Limits};
 use clap::builder::PossibleValuesParser;
 use ingest::id::TenantId;
 
@@ -36,6 +37,13 @@ pub struct Args {
     /// Another archive: folder, `file://…` or `s3://BUCKET/PREFIX`
     #[arg(long, value_name = "URL")]
     out: Option<String>,
+    /// Ask about Parquet files of one's own instead: each folder is a table
+    #[arg(long = "table", value_name = "NAME=FOLDER", value_parser = table,
+        conflicts_with_all = ["data", "log", "out"])]
+    tables: Vec<(String, PathBuf)>,
+    /// Ask so many times, and say what each took on stderr
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    times: Option<u32>,
     /// Longest that it may run
     #[arg(long, value_name = "SECONDS", default_value_t = 1_800.0)]
     seconds: f64,
@@ -50,8 +58,6 @@ pub struct Args {
 /// When there is no log or archive, or the query is not answered.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let config = Config::load(args.config.as_deref())?;
-    let log = open_reading(args.data.as_deref(), args.log.as_deref())?;
-    let store = archive::store(args.out.as_deref(), args.data.as_deref(), args.config.as_deref())?;
     let spill = match &args.data {
         Some(data) => data.join(SPILL),
         None => std::env::temp_dir().join("milepost-spill"),
@@ -60,21 +66,71 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     // One document or lines on stdout: rows are lines.
     let name = if args.format == "json" { "jsonl" } else { &args.format };
     let format = Format::from_name(name).context("format is one of the listed")?;
-    let ask = Ask { id: None, sql: args.sql, format, rows: None, seconds: args.seconds };
+    let sql = args.sql.clone();
+    let ask = Ask { id: None, sql, format, rows: None, seconds: args.seconds };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let limits = config.query_limits(&spill);
-        let operations = args.data.as_deref();
-        let analytics = Analytics::once(limits, store, (log, clock::wall()), operations).await?;
-        let mut answer = Arc::new(analytics).ask(&args.tenant, ask).await?;
+    let analytics = Arc::new(runtime.block_on(analytics(&args, config.query_limits(&spill)))?);
+    let Some(times) = args.times else {
         let mut out = io::stdout().lock();
-        while let Some(piece) = answer.pieces.recv().await {
-            match out.write_all(&piece?) {
-                // Whoever reads has seen enough.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-                other => other.context("write to stdout")?,
-            }
+        return runtime.block_on(answer(&analytics, &args.tenant, ask, &mut out));
+    };
+    for time in 1..=times {
+        let (began, before) = (Instant::now(), processor());
+        // What it answers is written once.
+        let mut out: Box<dyn io::Write> =
+            if time == times { Box::new(io::stdout().lock()) } else { Box::new(io::sink()) };
+        runtime.block_on(answer(&analytics, &args.tenant, ask.clone(), &mut out))?;
+        let spent = match (before, processor()) {
+            (Some(before), Some(after)) => format!("{:.3} ms of processor, ", after - before),
+            _ => String::new(),
+        };
+        let all = began.elapsed().as_secs_f64() * 1e3;
+        eprintln!("{time} of {times}: {spent}{all:.3} ms in all");
+    }
+    Ok(())
+}
+
+async fn analytics(args: &Args, limits: Limits) -> anyhow::Result<Analytics> {
+    if !args.tables.is_empty() {
+        return Ok(Analytics::over_files(limits, &args.tables, clock::wall()()).await?);
+    }
+    let log = open_reading(args.data.as_deref(), args.log.as_deref())?;
+    let store = archive::store(args.out.as_deref(), args.data.as_deref(), args.config.as_deref())?;
+    Ok(Analytics::once(limits, store, (log, clock::wall()), args.data.as_deref()).await?)
+}
+
+async fn answer(
+    analytics: &Arc<Analytics>,
+    tenant: &TenantId,
+    ask: Ask,
+    out: &mut dyn io::Write,
+) -> anyhow::Result<()> {
+    let mut answer = analytics.ask(tenant, ask).await?;
+    while let Some(piece) = answer.pieces.recv().await {
+        match out.write_all(&piece?) {
+            // Whoever reads has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            other => other.context("write to stdout")?,
         }
-        out.flush().context("write to stdout")
-    })
+    }
+    out.flush().context("write to stdout")
+}
+
+fn table(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, folder)) if !name.is_empty() && !folder.is_empty() => {
+            Ok((name.to_owned(), folder.into()))
+        }
+        _ => Err("expected NAME=FOLDER".to_owned()),
+    }
+}
+
+/// Processor time of this process's threads so far, milliseconds; where the system tells (Linux).
+fn processor() -> Option<f64> {
+    let nanos = |thread: std::fs::DirEntry| {
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<f64>().ok()
+    };
+    let threads = std::fs::read_dir("/proc/self/task").ok()?;
+    Some(threads.flatten().filter_map(nanos).sum::<f64>() / 1e6)
 }
