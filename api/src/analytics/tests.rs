@@ -216,16 +216,16 @@ fn every_format_holds_the_same() {
     let text = |format| String::from_utf8(bytes(format)).unwrap();
     assert_eq!(
         text(Format::Csv),
-        "seq,time,formula,number\n1,2026-11-30T08:50:01.000Z,'=1+1,-1\n\
-         2,2026-11-30T08:50:07.000Z,'=1+1,-1\n"
+        "seq,time,formula,number\n1,2026-11-30T08:50:01.000000Z,'=1+1,-1\n\
+         2,2026-11-30T08:50:07.000000Z,'=1+1,-1\n"
     );
     assert_eq!(
         text(Format::Lines).lines().next().unwrap(),
-        r#"{"seq":1,"time":"2026-11-30T08:50:01.000Z","formula":"=1+1","number":-1}"#
+        r#"{"seq":1,"time":"2026-11-30T08:50:01.000000Z","formula":"=1+1","number":-1}"#
     );
     let document: Value = serde_json::from_slice(&bytes(Format::Json)).unwrap();
     assert_eq!(document["columns"][1], json!({"name": "time", "type": "timestamp"}));
-    assert_eq!(document["rows"][1], json!([2, "2026-11-30T08:50:07.000Z", "=1+1", -1]));
+    assert_eq!(document["rows"][1], json!([2, "2026-11-30T08:50:07.000000Z", "=1+1", -1]));
     assert_eq!(document["row_count"], 2);
     let arrow = bytes(Format::Arrow);
     let batches: Vec<_> =
