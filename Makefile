@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR
 # Where deploy/needs.sh puts a newer Node than the distribution's; absent where that is new enough.
 export PATH := $(HOME)/.cache/milepost-node/node_modules/.bin:$(PATH)
 
-.PHONY: demo test bench bench-roads fuzz fmt lint doc deps web
+.PHONY: demo test bench bench-roads bench-history fuzz fmt lint doc deps web
 
 WEB_SOURCES := $(shell find api/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name .stamp -not -name schema.d.ts)
 
@@ -41,6 +41,12 @@ bench:
 # Ways on whole cities, checked with Dijkstra's algorithm and measured against the goals.
 bench-roads:
 	cargo bench -p engine --locked --bench roads
+
+# SQL against DuckDB on the same files; needs Python with duckdb, numpy and pyarrow. The first build
+# optimises all of the SQL engine: half an hour.
+bench-history:
+	cargo build --release --locked -p milepost
+	python3 tests/history/bench.py $(CARGO_TARGET_DIR)/release/milepost
 
 # Hostile bytes for one protocol's splitter and decoder, or for all; stable toolchain, a C++ compiler.
 # A found case becomes a unit test of its protocol.

@@ -1,9 +1,9 @@
-"""bench.py BINARY ARCHIVE [TRUCKS] [HOURS]: Milepost's SQL against DuckDB on the same files.
+"""bench.py BINARY [TRUCKS] [HOURS]: Milepost's SQL against DuckDB on the same files.
 
 The 13 queries of the TSBS IoT benchmark over trucks that report every ten seconds (its schema,
 ranges and gaps; breakdown-frequency both as published, where `count(status = 0)` counts every
-row, and as meant), and 12 of the last mile over an archive that `milepost simulate` and
-`milepost run` made. Both engines get two threads and the same Parquet files; each query runs
+row, and as meant), and 12 of the last mile over the archive of a simulated fleet (ARCHIVE=FOLDER
+in the environment: over that one; TSBS=FOLDER keeps the trucks' files). Both engines get two threads and the same Parquet files; each query runs
 RUNS times, the best counts. What is compared is processor time of the process; both answers must
 be the same rows. Needs duckdb, numpy and pyarrow.
 """
@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 
 from queries import LAST_MILE, TSBS
 
-BINARY, ARCHIVE = sys.argv[1:3]
-TRUCKS, HOURS = (int(x) for x in (sys.argv[3:5] + ["1000", "24"][len(sys.argv) - 3:]))
+BINARY = sys.argv[1]
+TRUCKS, HOURS = (int(x) for x in (sys.argv[2:4] + ["1000", "24"][len(sys.argv) - 2:]))
 RUNS = 4
 STEP_S = 10
 START = np.datetime64("2026-01-01T00:00:00", "us")
@@ -166,6 +166,30 @@ def same(a, b):
     return ""
 
 
+def archive():
+    """The archive of a fleet that drives for a working day."""
+    if "ARCHIVE" in os.environ:
+        return os.environ["ARCHIVE"]
+    run = lambda *command: subprocess.run([BINARY, *command], check=True, capture_output=True).stdout
+    town, road, data = (os.path.join(WORK, name) for name in ("town.osm.pbf", "town.mpr", "data"))
+    run("simulate", "--town", town)
+    run("map", "build", town, road)
+    day = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+    start = day.strftime("%Y-%m-%dT06:00:00Z")
+    run("simulate", "--in-process", "--map", road, "--seed", "3", "--vehicles", "40", "--minutes", "480", "--data", data, "--start", start)
+    environment = dict(os.environ, MILEPOST_ARCHIVE_FLUSH_S="30")
+    server = subprocess.Popen([BINARY, "run", "--data", data, "--map", road, "--listen", "127.0.0.1:0"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    rows = -1
+    while True:
+        time.sleep(60)
+        before, rows = rows, sum(t["rows"] for t in json.loads(run("archive", "verify", "--data", data))["tables"])
+        if rows == before:
+            break
+    server.terminate()
+    server.wait()
+    return os.path.join(data, "archive")
+
+
 def compare(title, queries, tables):
     print(f"\n{title}\n{'query':34} {'rows':>7} {'ours ms':>9} {'DuckDB ms':>9} {'ratio':>6}", flush=True)
     ratios, wrong = [], 0
@@ -193,9 +217,9 @@ def main():
     rows = sum(pq.ParquetFile(os.path.join(t, f)).metadata.num_rows for t in tables.values() for f in os.listdir(t))
     print(f"{rows} rows, {size / 1e6:.1f} MB")
     wrong = compare("TSBS IoT", TSBS, tables)
-    if ARCHIVE != "-":
-        mile = {name: os.path.join(ARCHIVE, name) for name in ("positions", "etas", "events", "paths")}
-        wrong += compare("last mile", LAST_MILE, mile)
+    place = archive()
+    mile = {name: os.path.join(place, name) for name in ("positions", "etas", "events", "paths")}
+    wrong += compare("last mile", LAST_MILE, mile)
     sys.exit(1 if wrong else 0)
 
 
