@@ -126,6 +126,7 @@ def visits_of_truth(trace, plan):
     doors = dict(tuple(plan.groupby("vehicle")))
     for vehicle, fixes in trace.groupby("trace"):
         still = metres(fixes.true_lat.shift(), fixes.true_lon.shift(), fixes.true_lat, fixes.true_lon) < 0.5
+        since = fixes.t.shift()  # it has stood since the fix before, at the least
         for door in doors.get(vehicle, plan.iloc[:0]).itertuples():
             at = still & (metres(fixes.true_lat, fixes.true_lon, door.lat, door.lng) < 60)
             times = fixes.t[at]
@@ -133,7 +134,7 @@ def visits_of_truth(trace, plan):
                 # One visit: what comes after a silence of half an hour is another.
                 gaps = times.diff().fillna(0).to_numpy()
                 end = len(times) if not (gaps > 1_800).any() else int(np.argmax(gaps > 1_800))
-                found.append((vehicle, door.route, door.stop, times.iloc[0], times.iloc[end - 1]))
+                found.append((vehicle, door.route, door.stop, since[at].iloc[0], times.iloc[end - 1]))
     return pd.DataFrame(found, columns=["vehicle", "route", "stop", "came", "left"])
 
 
