@@ -28,7 +28,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 
 use crate::archive::tail::{Tail, Views};
-use crate::archive::{ArchiveError, Store};
+use crate::archive::{ArchiveError, Store, derived};
 use crate::live::Live;
 use crate::metrics::ArchiveMetrics;
 use crate::store::{Store as Operations, StoreError};
@@ -36,23 +36,29 @@ use crate::store::{Store as Operations, StoreError};
 pub mod answer;
 mod asof;
 mod catalogue;
+mod distinct;
 mod files;
 mod fleet;
 pub mod functions;
 mod interrupt;
+mod late;
 mod live;
 mod query;
 pub(crate) mod report;
+pub mod rollups;
 mod session;
 pub(crate) mod table;
 mod track;
 pub mod views;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use answer::Format;
 pub use query::{Answer, Ask, Progress};
+
+/// How often kept rollups are listed, seconds; hours without are made anew.
+const ROLLUPS_EVERY_S: f64 = 60.0;
 
 /// What queries may use.
 #[derive(Debug, Clone, PartialEq)]
@@ -175,6 +181,13 @@ pub(crate) struct Sources {
     pub(crate) live: Option<Arc<Live>>,
 }
 
+/// Kept rollups as they were listed last.
+#[derive(Debug, Default)]
+struct Rollups {
+    files: Arc<Vec<derived::File>>,
+    listed_at: Timestamp,
+}
+
 /// Answers queries.
 #[derive(Debug)]
 pub struct Analytics {
@@ -182,6 +195,7 @@ pub struct Analytics {
     tables: Tables,
     /// With every function, and an empty catalogue.
     base: SessionState,
+    rollups: tokio::sync::Mutex<Rollups>,
     permits: Arc<Semaphore>,
     running: Mutex<HashMap<(TenantId, String), Arc<query::Running>>>,
     /// Threads that compute, so that a query never holds up a request.
@@ -217,6 +231,7 @@ impl Analytics {
             base: session::base(&limits, &spill, road),
             limits,
             tables,
+            rollups: tokio::sync::Mutex::default(),
             running: Mutex::default(),
             compute: Some(compute),
             answers: Some(threads(1, "answers")?),
@@ -262,6 +277,16 @@ impl Analytics {
     /// What queries may use.
     pub const fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Files of rollups that may be used, listed now and then.
+    async fn kept(&self, archive: &Store) -> Result<Arc<Vec<derived::File>>, ArchiveError> {
+        let now = self.as_of();
+        let mut kept = self.rollups.lock().await;
+        if now.seconds_since(kept.listed_at) >= ROLLUPS_EVERY_S {
+            *kept = Rollups { files: Arc::new(derived::list(archive).await?), listed_at: now };
+        }
+        Ok(Arc::clone(&kept.files))
     }
 
     fn compute(&self) -> Result<&Runtime, QueryError> {

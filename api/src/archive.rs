@@ -10,7 +10,7 @@
 //! [`schema`] says which tables and columns there are; `rows` makes an output into rows;
 //! [`mod@file`] makes rows into a sorted Parquet file an hour; [`delta`] lists files and offsets in
 //! one commit; [`archiver`] is the role that does so; [`keep`] merges what is small, lets go what
-//! is old; [`verify`] reads it all again; `tail` holds in memory what is not archived yet.
+//! is old; `derived` keeps what is made of positions beside them; [`verify`] reads it all again; `tail` holds in memory what is not archived yet.
 
 use std::path::PathBuf;
 
@@ -19,6 +19,7 @@ use thiserror::Error;
 
 pub mod archiver;
 pub mod delta;
+pub(crate) mod derived;
 pub mod file;
 pub mod keep;
 pub(crate) mod rows;
@@ -29,6 +30,7 @@ pub(crate) mod tail;
 pub mod verify;
 
 pub use archiver::{Archiver, Settings};
+pub use derived::Derive;
 pub use store::Store;
 
 #[cfg(test)]

@@ -198,6 +198,8 @@ pub struct Sql {
     pub seconds: f64,
     /// Queries at a time.
     pub queries: usize,
+    /// Threads that compute.
+    pub threads: usize,
     /// `HOST:PORT` of Arrow Flight SQL; empty: shut.
     pub flight: String,
     /// `HOST:PORT` of PostgreSQL's protocol; empty: shut.
@@ -212,6 +214,7 @@ impl Default for Sql {
             disk_mib: (limits.disk_bytes >> 20) as u32,
             seconds: limits.seconds,
             queries: limits.queries,
+            threads: limits.threads,
             flight: "127.0.0.1:8815".into(),
             postgres: "127.0.0.1:5433".into(),
         }
@@ -300,6 +303,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("sql.disk_mib", "Disk that queries spill to, MiB."),
     ("sql.seconds", "Longest that a query runs unless it asks for less, seconds."),
     ("sql.queries", "Queries that run at a time; others wait 5 s, then are refused."),
+    ("sql.threads", "Threads that compute; 0: one for each processor."),
     ("sql.flight", "Where Arrow Flight SQL listens, for ADBC and its drivers; empty: shut."),
     ("sql.postgres", "Where PostgreSQL's protocol listens, for psql and Grafana; empty: shut."),
     ("webhooks.allow_private", "Webhooks may go to loopback and private addresses; never in demo."),
@@ -414,12 +418,13 @@ impl Config {
 
     /// What queries may use; they spill into `disk`.
     pub fn query_limits(&self, disk: &Path) -> Limits {
-        let Sql { memory_mib, disk_mib, seconds, queries, .. } = self.sql;
+        let Sql { memory_mib, disk_mib, seconds, queries, threads, .. } = self.sql;
         Limits {
             memory_bytes: (memory_mib as usize) << 20,
             disk_bytes: u64::from(disk_mib) << 20,
             seconds,
             queries: queries.max(1),
+            threads,
             ..Limits::new(disk.to_owned())
         }
     }

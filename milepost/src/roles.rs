@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use api::analytics::rollups::Maker;
 use api::archive::{Archiver, Settings as KeepSettings};
 use api::ops::{Checks, Ops, Readiness};
 use api::{Api, ArchiveMetrics, ArchiveSettings, Settings as ApiSettings};
@@ -328,8 +329,15 @@ async fn start_archive(
     metrics: &ArchiveMetrics,
 ) -> anyhow::Result<Option<Archiver>> {
     let Some(store) = config.archive(keeping.data.as_deref())? else { return Ok(None) };
+    let spill = match &keeping.data {
+        Some(data) => data.join(SPILL),
+        None => std::env::temp_dir().join("milepost-spill"),
+    };
+    make_private(&spill)?;
+    let rollups = Maker::new(store.clone(), &config.query_limits(&spill))?;
     let settings = KeepSettings {
         store,
+        derive: Some(Arc::new(rollups)),
         instance: keeping.instance.clone(),
         flush_s: config.archive.flush_s,
         keep: config.keep(),

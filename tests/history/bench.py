@@ -98,6 +98,7 @@ def write(folder):
                 missing = random.random(len(truck)) < 0.01
                 table[column] = pa.array(measured[:, steps][truck, step], mask=missing)
             table = pa.table(table)
+            table = table.cast(table.schema.set(0, pa.field("time", pa.timestamp("us"), nullable=False)))
             pq.write_table(
                 table, os.path.join(path, f"{hour:02}.parquet"), compression="zstd", row_group_size=256 * 1024,
                 use_dictionary=[c for c in table.column_names if c not in ("time", "latitude", "longitude")],
@@ -108,11 +109,13 @@ def ours(sql, tables):
     """Rows, best milliseconds of processor."""
     named = [x for name, folder in tables.items() for x in ("--table", f"{name}={folder}")]
     config = os.path.join(WORK, "milepost.toml")
-    done = subprocess.run([BINARY, "sql", sql, "--times", str(RUNS), "--config", config] + named, capture_output=True, text=True)
+    done = subprocess.run([BINARY, "sql", sql, "--format", "arrow", "--times", str(RUNS), "--config", config] + named, capture_output=True)
+    said = done.stderr.decode()
     if done.returncode:
-        sys.exit(f"{sql}\n{done.stderr}")
-    spent = [float(x) for x in re.findall(r"([\d.]+) ms of processor", done.stderr)]
-    return [list(json.loads(line).values()) for line in done.stdout.splitlines()], min(spent)
+        sys.exit(f"{sql}\n{said}")
+    rows = pa.ipc.open_stream(done.stdout).read_all()
+    spent = [float(x) for x in re.findall(r"([\d.]+) ms of processor", said)]
+    return [list(row.values()) for row in rows.to_pylist()], min(spent)
 
 
 def processor_ms():

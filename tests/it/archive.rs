@@ -45,6 +45,7 @@ async fn archiver(log: &Arc<dyn Log>, store: Store, instance: &str) -> Archiver 
         instance: instance.to_owned(),
         flush_s: FLUSH_S,
         keep: keep::Rules::default(),
+        derive: None,
         metrics: ArchiveMetrics::default(),
     };
     Archiver::start(Arc::clone(log), settings, milepost::clock::wall()).await.unwrap()

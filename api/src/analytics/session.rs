@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use datafusion::catalog::view::ViewTable;
+use datafusion::catalog::{
+    CatalogProvider as _, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
+};
+use datafusion::error::DataFusionError;
 use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
@@ -17,7 +21,9 @@ use ingest::id::TenantId;
 
 use super::table::Archived;
 use super::views::VIEWS;
-use super::{Analytics, Limits, QueryError, Tables, asof, fleet, functions, live};
+use super::{
+    Analytics, Limits, QueryError, Tables, asof, distinct, fleet, functions, live, rollups,
+};
 use crate::archive::schema::Table;
 
 /// Functions that can make a value of any size out of a few bytes, past every account of memory.
@@ -75,7 +81,8 @@ pub(super) fn base(
         .with_information_schema(true)
         .with_default_catalog_and_schema("milepost", "public");
     let options = config.options_mut();
-    options.execution.parquet.pushdown_filters = true;
+    // Each scan says for itself whether it chooses rows before it reads the other columns.
+    options.execution.parquet.pushdown_filters = false;
     options.execution.parquet.reorder_filters = true;
     options.execution.time_zone = Some("UTC".to_owned());
     options.sql_parser.dialect = datafusion::common::config::Dialect::PostgreSQL;
@@ -83,6 +90,7 @@ pub(super) fn base(
         .with_config(config)
         .with_runtime_env(Arc::clone(runtime))
         .with_default_features()
+        .with_optimizer_rules(distinct::rules())
         .with_physical_optimizer_rules(asof::rules())
         .build();
     for name in UNBOUNDED {
@@ -92,6 +100,18 @@ pub(super) fn base(
     functions::register(&mut state, road);
     asof::register(&mut state);
     state
+}
+
+/// A session of its own, with every function and no tables.
+pub(super) fn without_tables(base: &SessionState) -> Result<SessionContext, DataFusionError> {
+    let state = SessionStateBuilder::new_from_existing(base.clone())
+        .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
+        .build();
+    let context = SessionContext::new_with_state(state);
+    let catalog = MemoryCatalogProvider::new();
+    catalog.register_schema("public", Arc::new(MemorySchemaProvider::new()))?;
+    context.register_catalog("milepost", Arc::new(catalog));
+    Ok(context)
 }
 
 /// Queries alone: no tables made, no rows changed, no settings, no files written.
@@ -107,18 +127,7 @@ impl Analytics {
         text: &str,
     ) -> Result<SessionContext, QueryError> {
         bounded(text)?;
-        let state = SessionStateBuilder::new_from_existing(self.base.clone())
-            .with_catalog_list(Arc::new(datafusion::catalog::MemoryCatalogProviderList::new()))
-            .build();
-        let context = SessionContext::new_with_state(state);
-        context.register_catalog(
-            "milepost",
-            Arc::new(datafusion::catalog::MemoryCatalogProvider::new()),
-        );
-        if let Some(catalog) = context.catalog("milepost") {
-            let schema = Arc::new(datafusion::catalog::MemorySchemaProvider::new());
-            catalog.register_schema("public", schema)?;
-        }
+        let context = without_tables(&self.base)?;
         let sources = match &self.tables {
             Tables::Here(sources) => sources,
             Tables::Files(tables, _) => {
@@ -128,8 +137,12 @@ impl Analytics {
                 return Ok(context);
             }
         };
+        let positions = sources.views.of(Table::Positions);
         for table in Table::ALL {
-            let view = sources.views.of(table);
+            let view = match table {
+                Table::Positions => positions.clone(),
+                other => sources.views.of(other),
+            };
             let archived = Archived::new(sources.archive.clone(), table, view, tenant.clone());
             context.register_table(table.name(), Arc::new(archived))?;
         }
@@ -143,7 +156,13 @@ impl Analytics {
             live::register(&context, live, tenant)?;
         }
         for view in needed(&lower, all) {
-            let plan = context.state().create_logical_plan(view.sql).await?;
+            let plan = if view.name == rollups::NAME {
+                let kept = self.kept(&sources.archive).await?;
+                let (store, positions) = (&sources.archive, &positions);
+                rollups::plan(&context, (store, tenant), (positions, kept.as_slice())).await?
+            } else {
+                context.state().create_logical_plan(view.sql).await?
+            };
             let made = ViewTable::new(plan, Some(view.sql.to_owned()));
             context.register_table(view.name, Arc::new(made))?;
         }

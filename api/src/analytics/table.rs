@@ -29,6 +29,7 @@ use datafusion::physical_plan::filter::FilterExecBuilder;
 use datafusion::physical_plan::union::UnionExec;
 use ingest::id::TenantId;
 
+use super::late::leave_few;
 use crate::archive::delta::Listed;
 use crate::archive::scan::Scan;
 use crate::archive::schema::Table;
@@ -72,24 +73,11 @@ impl Archived {
         Ok(files.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(file, _)| file).collect())
     }
 
-    /// Leaves the tenant's rows, and then its column out.
-    fn only_ours(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-        let tenant = ScalarValue::Utf8View(Some(self.tenant.as_str().to_owned()));
-        let is_ours: Arc<dyn PhysicalExpr> = Arc::new(BinaryExpr::new(
-            Arc::new(At::new("tenant", 0)),
-            Operator::Eq,
-            Arc::new(Literal::new(tenant)),
-        ));
-        let rest: Vec<usize> = (1..plan.schema().fields().len()).collect();
-        let filter = FilterExecBuilder::new(is_ours, plan).apply_projection(Some(rest))?.build()?;
-        Ok(Arc::new(filter))
-    }
-
     fn scan_files(
         &self,
         state: &dyn Session,
         files: Vec<&Listed>,
-        (columns, limit): (Vec<usize>, Option<usize>),
+        (columns, limit, late): (Vec<usize>, Option<usize>, bool),
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let scan = Scan {
             store: &self.store,
@@ -100,9 +88,26 @@ impl Archived {
             projection: Some(columns),
             limit,
             sorted: false,
+            late,
         };
         scan.plan(state.runtime_env()).map_err(query_error)
     }
+}
+
+/// A tenant's rows of a plan whose first column is the tenant; without that column.
+pub(super) fn only_of(
+    tenant: &TenantId,
+    plan: Arc<dyn ExecutionPlan>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let tenant = ScalarValue::Utf8View(Some(tenant.as_str().to_owned()));
+    let is_ours: Arc<dyn PhysicalExpr> = Arc::new(BinaryExpr::new(
+        Arc::new(At::new("tenant", 0)),
+        Operator::Eq,
+        Arc::new(Literal::new(tenant)),
+    ));
+    let rest: Vec<usize> = (1..plan.schema().fields().len()).collect();
+    let filter = FilterExecBuilder::new(is_ours, plan).apply_projection(Some(rest))?.build()?;
+    Ok(Arc::new(filter))
 }
 
 /// Files in at most so many groups of about the same size, neighbours together.
@@ -158,6 +163,7 @@ impl TableProvider for Archived {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let limit = limit.filter(|_| filters.is_empty());
+        let late = leave_few(filters);
         // The tenant's column leads the stored rows and no others.
         let columns: Vec<usize> = match projection {
             Some(projection) => projection.iter().map(|i| i + 1).collect(),
@@ -172,17 +178,17 @@ impl TableProvider for Archived {
             self.files(state, filters)?.into_iter().partition(is_pure);
         let mut parts: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         if !pure.is_empty() {
-            parts.push(self.scan_files(state, pure, (columns.clone(), limit))?);
+            parts.push(self.scan_files(state, pure, (columns.clone(), limit, late))?);
         }
         if !shared.is_empty() {
-            let plan = self.scan_files(state, shared, (with_tenant.clone(), None))?;
-            parts.push(self.only_ours(plan)?);
+            let plan = self.scan_files(state, shared, (with_tenant.clone(), None, late))?;
+            parts.push(only_of(&self.tenant, plan)?);
         }
         let newest = self.view.beyond().map_err(query_error)?;
         if !newest.is_empty() {
             let schema = self.table.answered();
             let plan = MemorySourceConfig::try_new_exec(&[newest], schema, Some(with_tenant))?;
-            parts.push(self.only_ours(plan)?);
+            parts.push(only_of(&self.tenant, plan)?);
         }
         match parts.len() {
             0 => {

@@ -17,15 +17,15 @@ use crate::archive::tests::{
     Folder, PARTITIONS, archive, clock, event, fleet, planned, position, runtime, say,
 };
 
-struct World {
-    folder: Folder,
-    runtime: tokio::runtime::Runtime,
-    log: Arc<MemoryLog>,
+pub(super) struct World {
+    pub(super) folder: Folder,
+    pub(super) runtime: tokio::runtime::Runtime,
+    pub(super) log: Arc<MemoryLog>,
 }
 
 impl World {
     /// A fleet that is archived.
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let world = Self::empty(name);
         fleet(world.log.as_ref());
         archive(&world.runtime, &world.log, &world.folder.store());
@@ -38,7 +38,7 @@ impl World {
     }
 
     /// Over what is there now.
-    fn analytics(&self, change: impl FnOnce(&mut Limits)) -> Arc<Analytics> {
+    pub(super) fn analytics(&self, change: impl FnOnce(&mut Limits)) -> Arc<Analytics> {
         let mut limits = Limits { threads: 2, ..Limits::new(self.folder.0.join("spill")) };
         std::fs::create_dir_all(&limits.disk).unwrap();
         change(&mut limits);
@@ -60,7 +60,7 @@ impl World {
     }
 
     /// The rows of a query as JSON arrays.
-    fn rows(&self, over: &Arc<Analytics>, tenant: &str, sql: &str) -> Value {
+    pub(super) fn rows(&self, over: &Arc<Analytics>, tenant: &str, sql: &str) -> Value {
         let bytes = self.ask(over, tenant, asked(sql)).unwrap_or_else(|e| panic!("{sql}: {e}"));
         let document: Value = serde_json::from_slice(&bytes).unwrap();
         document["rows"].clone()

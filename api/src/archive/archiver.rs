@@ -21,6 +21,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::ArchiveError;
 use super::delta::{Delta, Taken};
+use super::derived::Derive;
 use super::file::{self, NewFile};
 use super::keep;
 use super::rows::{Rows, Said};
@@ -51,6 +52,8 @@ pub struct Settings {
     pub flush_s: f64,
     /// What is merged and let go.
     pub keep: keep::Rules,
+    /// What is made of positions and kept beside them.
+    pub derive: Option<Arc<dyn Derive>>,
     /// What it counts with.
     pub metrics: ArchiveMetrics,
 }
@@ -417,6 +420,14 @@ impl Work {
                     warn!(%error, "small and old files stay for now");
                     self.settings.metrics.failures.inc();
                 }
+            }
+        }
+        let positions = self.tables.iter().find(|table| table.table() == Table::Positions);
+        if let (Some(derive), Some(positions)) = (&self.settings.derive, positions) {
+            let made = self.runtime.block_on(derive.step(positions.listing(), now));
+            if let Err(error) = made {
+                warn!(%error, "rollups are made later");
+                self.settings.metrics.failures.inc();
             }
         }
     }

@@ -46,6 +46,11 @@ impl Hour {
         Timestamp::from_micros(self.0 * Self::MICROS)
     }
 
+    /// So many hours later.
+    pub const fn plus(self, hours: i64) -> Self {
+        Self(self.0 + hours)
+    }
+
     /// Values of the partition columns `day` and `hour`.
     pub fn values(self) -> (String, String) {
         let civil = self.begins().civil();

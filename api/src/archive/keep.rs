@@ -151,6 +151,7 @@ async fn merged(
         projection: None,
         limit: None,
         sorted: true,
+        late: false,
     };
     let scan = scan.plan(&context.runtime_env())?;
     let mut plan: Arc<dyn ExecutionPlan> = Arc::clone(&scan);

@@ -42,27 +42,13 @@ pub(crate) struct Scan<'a> {
     pub(crate) limit: Option<usize>,
     /// Whether each group is sorted as each file is.
     pub(crate) sorted: bool,
+    /// Whether rows are chosen before their other columns are read: right where few are wanted.
+    pub(crate) late: bool,
 }
 
 impl Scan<'_> {
     /// The plan; files are opened when it runs.
     pub(crate) fn plan(self, runtime: &RuntimeEnv) -> Result<Arc<dyn ExecutionPlan>, ArchiveError> {
-        let url = ObjectStoreUrl::parse(self.store.root()?.as_str())?;
-        let objects = self.store.objects();
-        runtime.register_object_store(url.as_ref(), Arc::clone(&objects));
-        let cache = runtime.cache_manager.get_file_metadata_cache();
-        let mut source = ParquetSource::new(Arc::clone(&self.schema))
-            .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(
-                objects, cache,
-            )))
-            .with_metadata_size_hint(FOOTER_HINT)
-            .with_enable_page_index(true)
-            .with_bloom_filter_on_read(true)
-            .with_pushdown_filters(true)
-            .with_reorder_filters(true);
-        if let Some(predicate) = &self.predicate {
-            source = source.with_predicate(Arc::clone(predicate));
-        }
         let mut groups = Vec::new();
         for group in &self.groups {
             let files: Result<Vec<_>, ArchiveError> =
@@ -71,13 +57,15 @@ impl Scan<'_> {
         }
         let ordering =
             if self.sorted { ordering(&self.schema).into_iter().collect() } else { vec![] };
-        let config: FileScanConfig = FileScanConfigBuilder::new(url, Arc::new(source))
-            .with_file_groups(groups)
-            .with_output_ordering(ordering)
-            .with_limit(self.limit)
-            .with_projection_indices(self.projection)?
-            .build();
-        Ok(DataSourceExec::from_data_source(config))
+        let read = |builder: FileScanConfigBuilder| {
+            builder.with_file_groups(groups).with_output_ordering(ordering).with_limit(self.limit)
+        };
+        let source = source(&self.schema).with_pushdown_filters(self.late);
+        let source = match &self.predicate {
+            Some(predicate) => source.with_predicate(Arc::clone(predicate)),
+            None => source,
+        };
+        parquet((self.store, runtime), source, self.projection.clone(), read)
     }
 
     fn file(&self, file: &Listed) -> Result<PartitionedFile, ArchiveError> {
@@ -92,6 +80,33 @@ impl Scan<'_> {
         let statistics = Arc::new(statistics(&self.schema, file));
         Ok(PartitionedFile::new_from_meta(meta).with_statistics(statistics))
     }
+}
+
+/// How files of a schema are read.
+pub(crate) fn source(schema: &SchemaRef) -> ParquetSource {
+    ParquetSource::new(Arc::clone(schema))
+        .with_metadata_size_hint(FOOTER_HINT)
+        .with_enable_page_index(true)
+        .with_bloom_filter_on_read(true)
+        .with_reorder_filters(true)
+}
+
+/// A plan that reads Parquet files: which columns, and whatever else.
+pub(crate) fn parquet(
+    (store, runtime): (&Store, &RuntimeEnv),
+    source: ParquetSource,
+    columns: Option<Vec<usize>>,
+    read: impl FnOnce(FileScanConfigBuilder) -> FileScanConfigBuilder,
+) -> Result<Arc<dyn ExecutionPlan>, ArchiveError> {
+    let url = ObjectStoreUrl::parse(store.root()?.as_str())?;
+    let objects = store.objects();
+    runtime.register_object_store(url.as_ref(), Arc::clone(&objects));
+    let cache = runtime.cache_manager.get_file_metadata_cache();
+    let factory = Arc::new(CachedParquetFileReaderFactory::new(objects, cache));
+    let source = source.with_parquet_file_reader_factory(factory);
+    let config = read(FileScanConfigBuilder::new(url, Arc::new(source)));
+    let config: FileScanConfig = config.with_projection_indices(columns)?.build();
+    Ok(DataSourceExec::from_data_source(config))
 }
 
 /// Files are sorted by tenant, vehicle, time and number.

@@ -101,8 +101,13 @@ impl Store {
 
     /// A file of a table, from the store's root.
     pub(crate) fn path(&self, table: Table, file: &str) -> Result<Path, ArchiveError> {
+        self.beside(&format!("{}/{file}", table.name()))
+    }
+
+    /// A folder beside the tables, or a file in it, from the store's root.
+    pub(crate) fn beside(&self, name: &str) -> Result<Path, ArchiveError> {
         let base = Path::from_url_path(self.url.path())?;
-        Ok(Path::parse(format!("{base}/{}/{file}", table.name()))?)
+        Ok(Path::parse(format!("{base}/{name}"))?)
     }
 
     /// The Delta log of a table.

@@ -4,13 +4,14 @@
 //! the pieces beyond it, taken together: a piece's rows below the listing's offsets are left out,
 //! so that a row is in the files or in the pieces, never in both and never in neither.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use datafusion::arrow::array::{BooleanArray, RecordBatch};
+use datafusion::arrow::array::{AsArray as _, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::{cast, concat_batches, filter_record_batch};
+use datafusion::arrow::datatypes::TimestampMicrosecondType;
 use ingest::log::{Clock, Log, Reader, Topic};
 use ingest::time::Timestamp;
 use tokio::runtime::Handle;
@@ -18,8 +19,9 @@ use tokio::runtime::Handle;
 use super::ArchiveError;
 use super::archiver::open;
 use super::delta::{Delta, Listing, Offsets};
+use super::file::Hour;
 use super::rows::{Batch, Place, Rows, Said};
-use super::schema::Table;
+use super::schema::{TIME, Table};
 use super::store::Store;
 use crate::metrics::ArchiveMetrics;
 use crate::store::lock;
@@ -104,6 +106,16 @@ impl View {
     pub(crate) fn beyond(&self) -> Result<Vec<RecordBatch>, ArchiveError> {
         let rows = self.pieces.iter().map(|piece| piece.beyond(&self.listing.next));
         rows.filter_map(Result::transpose).collect()
+    }
+
+    /// The hours of those rows.
+    pub(crate) fn hours_beyond(&self) -> Result<BTreeSet<Hour>, ArchiveError> {
+        let mut hours = BTreeSet::new();
+        for rows in self.beyond()? {
+            let times = rows.column(TIME).as_primitive::<TimestampMicrosecondType>();
+            hours.extend(times.values().iter().map(|time| Hour::of(*time)));
+        }
+        Ok(hours)
     }
 
     /// Lets go what the files hold by now, and makes few pieces of many.

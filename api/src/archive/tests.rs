@@ -180,6 +180,7 @@ pub(crate) fn settings(store: Store, instance: &str) -> Settings {
         instance: instance.to_owned(),
         flush_s: 0.02,
         keep: keep::Rules { days: BTreeMap::new(), unlisted_days: 7 },
+        derive: None,
         metrics: ArchiveMetrics::default(),
     }
 }

@@ -1,13 +1,17 @@
 -- Of a vehicle with several devices the one that was followed, backfilled or not: what others saw
--- of the same drive would only make it longer.
-WITH fixes AS (
+-- of the same drive would only make it longer. Who is silent for an hour is followed no more.
+WITH heard AS (
     SELECT vehicle, time, seq, device, lat, lng, speed_mps, matched_way, matched_confidence, route,
-           coalesce(
-               last_value(CASE WHEN NOT backfill THEN device END) IGNORE NULLS OVER (
-                   PARTITION BY vehicle ORDER BY time, seq
-                   ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW),
-               device) AS followed
+           last_value(CASE WHEN NOT backfill THEN device END) IGNORE NULLS OVER so_far AS newest,
+           last_value(CASE WHEN NOT backfill THEN time END) IGNORE NULLS OVER so_far AS heard_at
     FROM positions WHERE valid
+    WINDOW so_far AS (PARTITION BY vehicle ORDER BY time, seq
+                      ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+),
+fixes AS (
+    SELECT *, CASE WHEN seconds_between(heard_at, time) <= 3600 THEN newest ELSE device END
+                  AS followed
+    FROM heard
 ),
 linked AS (
     SELECT vehicle, time, seq, lat, lng, speed_mps, matched_way, matched_confidence, route,
