@@ -22,6 +22,7 @@ use crate::write::BODY_MAX;
 use crate::{assets, auth, customer, open, tiles, write};
 
 pub(crate) mod care;
+pub(crate) mod closures;
 pub(crate) mod costs;
 pub(crate) mod deliveries;
 pub(crate) mod devices;
@@ -83,6 +84,8 @@ fn operations() -> OpenApiRouter<Shared> {
         .routes(routes!(reroutes::get))
         .routes(routes!(reroutes::accept))
         .routes(routes!(reroutes::refuse))
+        .routes(routes!(closures::post, closures::list))
+        .routes(routes!(closures::get, closures::delete))
         .routes(routes!(stream::get))
         .routes(routes!(sql::tables, sql::post))
         .routes(routes!(sql::progress, sql::end))

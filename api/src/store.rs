@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 pub mod addresses;
 pub mod audit;
 pub mod care;
+pub mod closures;
 pub mod costs;
 pub mod devices;
 pub mod idempotency;

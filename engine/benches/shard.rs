@@ -73,6 +73,7 @@ fn stages(inputs: &[(String, Bytes)]) -> [f64; 3] {
         road: Arc::new(Road::default()),
         model: Arc::new(EtaModel::default()),
         policy: Arc::new(Policy::default()),
+        conditions: Arc::default(),
     };
     let vehicle = |v| VehicleKey::parse(key(v).as_bytes()).ok().map(Vehicle::new);
     let mut vehicles: Vec<Vehicle> = (0..VEHICLES).filter_map(vehicle).collect();

@@ -11,7 +11,7 @@ pub mod route;
 pub mod view;
 
 pub use action::{Action, Assignment, Deed};
-pub use input::Input;
+pub use input::{Changed, Input};
 pub use output::{
     Body, Cause, CauseKind, EtaOutput, Event, EventKind, Matched, Output, PathEdge, PathOutput,
     PlannedStop, PositionOutput, Proposal, StopEta, StopState,

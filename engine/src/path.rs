@@ -7,7 +7,8 @@
 //!
 //! In reading order: `cost` says what is compared, `search` is Dijkstra's algorithm and A*,
 //! [`hierarchy`] what makes long ways of motor vehicles a matter of microseconds and takes new
-//! weights in milliseconds, `router` puts them behind one door.
+//! weights in milliseconds, [`traffic`] what the roads take now, `router` puts them behind one
+//! door.
 
 mod cost;
 pub mod hierarchy;
@@ -18,10 +19,12 @@ mod router;
 mod search;
 #[cfg(test)]
 mod tests;
+pub mod traffic;
 
 pub use hierarchy::{Hierarchy, Live, Matrix, Snapshot};
 pub use line::line;
-pub use router::{Path, Reached, Router};
+pub use router::{Driven, Path, Reached, Router};
+pub use traffic::{Feed, Traffic};
 
 /// Metres that `reach` adds for turning back in the street when it compares ways: short noise
 /// must not look like a turn, a real one must stay possible.

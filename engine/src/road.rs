@@ -231,6 +231,12 @@ impl Road {
         self.outgoing(tail).find(|&edge| self.osm(edge) == (way, from_node, to_node))
     }
 
+    /// The edges of an OpenStreetMap way, ascending. Reads every edge.
+    pub fn edges_of_way(&self, way: i64) -> Vec<EdgeId> {
+        let all = (0..self.edges() as u32).map(EdgeId);
+        all.filter(|&edge| self.way(self.edge(edge).way).0 == way).collect()
+    }
+
     /// The node of an OpenStreetMap id.
     pub fn node_of(&self, osm: i64) -> Option<NodeId> {
         let (mut low, mut high) = (0, self.nodes());

@@ -5,10 +5,11 @@
 //! order: `partition` is what a record means, whoever steps it; `slot` a vehicle in it with the
 //! resends it knows, `timers` its wake-ups, `poison` what is left out. `shard` polls and steps,
 //! `ownership` takes partitions up and gives them away, `commit` makes it durable, `owner`
-//! appends ticks and worlds. `checkpoint` says what is written
+//! appends ticks and worlds, [`Aggregator`] makes the traffic that these have. `checkpoint` says what is written
 //! when, `recovery` builds a partition anew from it. [`replay()`] and [`export_states`] do the same
 //! without owning anything.
 
+mod aggregator;
 mod checkpoint;
 mod commit;
 mod engine;
@@ -39,6 +40,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+pub use aggregator::{Aggregator, AggregatorError};
 pub use engine::Engine;
 pub use metrics::Metrics;
 pub use recovery::RecoverError;

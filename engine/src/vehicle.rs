@@ -3,7 +3,7 @@
 //! In the order of a fix's way through it: `device` (whose fix it is, where it is) with `source`
 //! (which device is followed), `motion` (halts), `presence` (arrived, departed), `journey` and
 //! `way` (progress along the road), `forecast` (arrivals) and `tell` (what is said of them);
-//! `reroute` proposes; `planning` and `plan` take plans and actions, `timer` wakes, `state` is all that is kept and
+//! `reroute` proposes, `traffic` hears of changed roads; `planning` and `plan` take plans and actions, `timer` wakes, `state` is all that is kept and
 //! `private` its bytes.
 
 mod device;
@@ -19,6 +19,7 @@ mod source;
 mod state;
 mod tell;
 mod timer;
+mod traffic;
 mod way;
 
 #[cfg(test)]
@@ -29,7 +30,7 @@ use ingest::id::VehicleKey;
 use ingest::record::BadRecord;
 use ingest::time::Timestamp;
 
-use crate::model::{Body, Input, Output, View};
+use crate::model::{Body, Changed, Input, Output, View};
 use crate::world::World;
 
 pub use plan::PLANS_MAX;
@@ -87,6 +88,11 @@ impl Vehicle {
     pub fn wake_at(&self) -> Option<Timestamp> {
         self.wake_at
     }
+    /// Whether a change of the roads may concern it, so that it is to be told
+    /// [`Input::Traffic`]. No change of which it says no can change what it says next.
+    pub fn heeds(&self, changed: &Changed) -> bool {
+        self.state.heeds(changed)
+    }
     /// A step of it panicked: it no longer wants the wake-up that caused it.
     pub fn clear_wake(&mut self) {
         self.wake_at = None;
@@ -122,6 +128,7 @@ impl Vehicle {
             Input::Assignment(change) => step.assignment(&change),
             Input::Wake { .. } => step.wake(),
             Input::Resumed => step.resumed(),
+            Input::Traffic(changed) => step.roads_changed(&changed),
         }
         self.wake_at = self.state.wake_at(&world.policy, now);
     }

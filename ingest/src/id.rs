@@ -1,4 +1,4 @@
-//! Identities. Ids of tenants, vehicles, routes, stops and orders are
+//! Identities. Ids of tenants, vehicles, routes, stops, orders and closures are
 //! `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`; a device's is 1 to 64 printable ASCII characters.
 
 use std::fmt;
@@ -77,6 +77,10 @@ id!(
 id!(
     /// A customer's order, delivered at a stop.
     OrderId, "order", plain, "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+);
+id!(
+    /// One closure of roads, set by a dispatcher.
+    ClosureId, "closure", plain, "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 );
 id!(
     /// What a tracker or phone calls itself: IMEI, serial, phone number.

@@ -59,11 +59,15 @@ pub enum Kind {
     DeadLetter = 65,
     /// A part of a world, by content.
     WorldPart = 66,
+    /// A part of a world, by content: slow and closed edges of a map.
+    Traffic = 67,
+    /// Roads that a person closed, opens, or opened again.
+    Closure = 68,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Fix,
         Self::Report,
         Self::Plan,
@@ -80,6 +84,8 @@ impl Kind {
         Self::Device,
         Self::DeadLetter,
         Self::WorldPart,
+        Self::Traffic,
+        Self::Closure,
     ];
     /// The kind of a stored number.
     pub fn from_number(number: u32) -> Option<Self> {
@@ -104,6 +110,8 @@ impl Kind {
             Self::Device => "device",
             Self::DeadLetter => "dead_letter",
             Self::WorldPart => "world_part",
+            Self::Traffic => "traffic",
+            Self::Closure => "closure",
         }
     }
 }

@@ -17,7 +17,9 @@ use engine::eta::EtaModel;
 use engine::model::Assignment;
 use engine::record::input::{assignment_envelope, plan_envelope};
 use engine::road::Road;
-use engine::runtime::{EngineError, Maps, Metrics, Settings, Shard, Turn};
+use engine::runtime::{
+    Aggregator, AggregatorError, EngineError, Maps, Metrics, Settings, Shard, Turn,
+};
 use ingest::id::VehicleKey;
 use ingest::log::{Clock, Log, LogError, NewRecord, Topic};
 use ingest::record::{BadRecord, Pid};
@@ -112,6 +114,9 @@ pub enum InProcessError {
     /// The engine stopped.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// No traffic was made.
+    #[error(transparent)]
+    Traffic(#[from] AggregatorError),
     /// The engine did no work for a whole virtual minute.
     #[error("engine is stuck at {at}: {reason}")]
     Stuck {
@@ -178,6 +183,7 @@ struct World<'a> {
     log: &'a Arc<dyn Log>,
     clock: &'a VirtualClock,
     shard: Shard,
+    aggregator: Aggregator,
     outputs: Outputs,
     runtime: tokio::runtime::Runtime,
     /// Seconds without any progress while the shard has trouble.
@@ -202,8 +208,9 @@ impl<'a> World<'a> {
         clock.set(fleet.start.plus_seconds(-2.0 * f64::from(WARM_UP_S)));
         let outputs = Outputs::new(&**log, fleet)?;
         let shard = Shard::join(log, 0, &engine, clock.clock(), &Metrics::default())?;
+        let aggregator = shard.aggregator();
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        Ok(Self { log, clock, shard, outputs, runtime, stuck: 0 })
+        Ok(Self { log, clock, shard, aggregator, outputs, runtime, stuck: 0 })
     }
 
     /// Lets the engine take its partitions, then puts assignments and plans on the log.
@@ -231,6 +238,7 @@ impl<'a> World<'a> {
 
     /// Turns of the engine until it has nothing to do.
     fn turn(&mut self, now: Timestamp) -> Result<(), InProcessError> {
+        self.aggregator.turn()?;
         for _ in 0..TURNS_MAX {
             match self.shard.turn(Duration::ZERO)? {
                 Turn::Worked => {}

@@ -5,6 +5,7 @@
 mod archive;
 #[cfg(feature = "kafka")]
 mod broker;
+mod closure;
 mod gateway;
 #[cfg(feature = "kafka")]
 mod held_kafka;

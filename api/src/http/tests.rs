@@ -17,6 +17,7 @@ use crate::store::keys::{self, Role};
 use crate::{Api, Metrics, Settings};
 
 mod access;
+mod closures;
 mod customers;
 mod desk;
 mod flow;

@@ -11,7 +11,7 @@ use ingest::record::Envelope;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, devices, routes};
+use super::{StoreError, closures, devices, routes};
 
 /// What a resource becomes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub enum Change {
     Route(routes::RouteRow),
     /// A device gets a new version, or ends.
     Device(devices::DeviceRow),
+    /// Roads are closed, or opened again.
+    Closure(closures::ClosureRow),
 }
 
 /// A reserved change.
@@ -43,6 +45,7 @@ pub fn reserve(
         match change {
             Change::Route(row) => routes::reserve(connection, row)?,
             Change::Device(row) => devices::reserve(connection, row)?,
+            Change::Closure(_) => {}
         }
     }
     let text = serde_json::to_string(&changes).map_err(|e| StoreError::Value(e.to_string()))?;
@@ -65,6 +68,7 @@ pub fn apply(connection: &Connection, id: i64, changes: &[Change]) -> Result<(),
         match change {
             Change::Route(row) => routes::take(connection, row)?,
             Change::Device(row) => devices::take(connection, row)?,
+            Change::Closure(row) => closures::take(connection, row)?,
         }
     }
     forget(connection, id)
@@ -76,6 +80,7 @@ pub fn give_up(connection: &Connection, id: i64, changes: &[Change]) -> Result<(
         match change {
             Change::Route(row) => routes::give_up(connection, row)?,
             Change::Device(row) => devices::give_up(connection, row)?,
+            Change::Closure(_) => {}
         }
     }
     forget(connection, id)
@@ -100,6 +105,7 @@ pub fn cut_off(connection: &Connection) -> Result<Vec<Pending>, StoreError> {
         let overtaken = changes.iter().map(|change| match change {
             Change::Route(row) => routes::overtaken(connection, row),
             Change::Device(row) => devices::overtaken(connection, row),
+            Change::Closure(row) => closures::overtaken(connection, row),
         });
         if overtaken.collect::<Result<Vec<bool>, _>>()?.contains(&true) {
             forget(connection, id)?;

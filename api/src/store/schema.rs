@@ -6,7 +6,7 @@ use super::StoreError;
 
 /// What each version adds to the one before it; a file's own is kept in `user_version`. A step
 /// that has been released never changes: what is new is a step of its own.
-const STEPS: [&str; 5] = [TABLES, CUSTOMERS, MESSAGES, PEOPLE, COSTS];
+const STEPS: [&str; 6] = [TABLES, CUSTOMERS, MESSAGES, PEOPLE, COSTS, CLOSURES];
 
 /// `reserved` of a route or device is the highest version ever given out, `version` the newest
 /// that is on the log (0: none yet), `settled` the highest whose fate is known. Times are microseconds since the epoch.
@@ -146,6 +146,14 @@ BEGIN SELECT RAISE(ABORT, 'the audit is kept for 400 days'); END;
 
 /// In which currency lateness costs, as ISO 4217 spells it.
 const COSTS: &str = "ALTER TABLE tenants ADD COLUMN currency TEXT;";
+
+/// Roads that dispatchers closed.
+const CLOSURES: &str = "
+CREATE TABLE closures (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, removed INTEGER NOT NULL,
+    until_us INTEGER, body TEXT NOT NULL, PRIMARY KEY (tenant, id)
+) WITHOUT ROWID;
+";
 
 /// Makes the tables where there are none.
 pub(super) fn make(connection: &mut Connection) -> Result<(), StoreError> {

@@ -51,13 +51,18 @@ impl Wrong {
 }
 
 impl Offers {
+    /// Whether the last proposal is long enough ago, the longer the more were refused.
+    pub fn paused(&self, policy: &Policy, now: Timestamp) -> bool {
+        let grown = libm::pow(REFUSED_FACTOR, f64::from(self.refused)).min(PAUSE_MAX);
+        self.last.is_none_or(|l| now.seconds_since(l) >= policy.reroute_pause_s * grown)
+    }
+
     /// Whether it is time to look for a better way: something is wrong, the last proposal is long
     /// ago, and the last search was about something else or is as long ago.
     pub fn may(&self, policy: &Policy, wrong: Wrong, now: Timestamp) -> bool {
-        let grown = libm::pow(REFUSED_FACTOR, f64::from(self.refused)).min(PAUSE_MAX);
         let long_ago = |t: Timestamp, pause_s| now.seconds_since(t) >= pause_s;
         wrong.any()
-            && self.last.is_none_or(|l| long_ago(l, policy.reroute_pause_s * grown))
+            && self.paused(policy, now)
             && self.searched.is_none_or(|s| {
                 let same = s.wrong == wrong;
                 long_ago(s.at, if same { policy.reroute_pause_s } else { SEARCH_EVERY_S })

@@ -161,7 +161,7 @@ impl<'a> Chain<'a> {
             }
             self.clock[i] = self.clock[i].plus(silent[i]);
         }
-        let usual = way.free_s * model.travel_ratio;
+        let usual = (way.free_s - way.slow_s) * model.travel_ratio;
         self.parts.travel += usual;
         self.parts.traffic += mean(&heard) - usual;
         if silent_s > 0.0 {
@@ -214,7 +214,7 @@ mod tests {
 
     fn stop(free_s: f64, service_s: f64, opens_s: f64) -> Ahead {
         Ahead {
-            drive: Stretch { free_s, metres: free_s * 10.0 },
+            drive: Stretch { free_s, metres: free_s * 10.0, ..Stretch::default() },
             service_s,
             local: Local::default(),
             opens_s,

@@ -66,8 +66,10 @@ pub struct Driving {
 /// A stretch of road still to drive.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Stretch {
-    /// Seconds at free flow.
+    /// Seconds at free flow, and beyond that what the traffic of the World adds.
     pub free_s: f64,
+    /// How many of them the traffic adds.
+    pub slow_s: f64,
     /// Metres.
     pub metres: f64,
 }
@@ -179,7 +181,7 @@ mod tests {
     }
 
     fn ahead(day: &Driving) -> f64 {
-        let way = Stretch { free_s: 600.0, metres: 6000.0 };
+        let way = Stretch { free_s: 600.0, metres: 6000.0, ..Stretch::default() };
         day.time(&EtaModel::default(), (0.0, Local::default()), way, 1.0).mean
     }
 
@@ -227,7 +229,7 @@ mod tests {
         let model = EtaModel::default();
         let mut day = Driving::default();
         see(&mut day, 1, (200.0, 5.0));
-        let way = Stretch { free_s: 100.0, metres: 900.0 };
+        let way = Stretch { free_s: 100.0, metres: 900.0, ..Stretch::default() };
         assert!(day.extra_s(&model, 0.0, way, Local::default()) > 50.0);
         assert!(day.extra_s(&model, 1500.0, way, Local::default()) < 0.1);
     }

@@ -1,5 +1,7 @@
 //! All that a step may be told.
 
+use std::sync::Arc;
+
 use ingest::record::{DeviceInput, Pid};
 use ingest::time::Timestamp;
 
@@ -36,4 +38,16 @@ pub enum Input {
     /// Told before the wake-ups that came due in between, which are stepped at their own, earlier
     /// times.
     Resumed,
+    /// The World that holds from here on says something else of these edges than the one before.
+    /// Told to the vehicles that it may concern.
+    Traffic(Arc<Changed>),
+}
+
+/// Edges whose driving time is another than before, or that were closed or opened.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changed {
+    /// Their numbers on the map, ascending, each once.
+    pub edges: Vec<u32>,
+    /// Where they are, as [`crate::path::traffic::cells`] counts places.
+    pub cells: u128,
 }

@@ -1,4 +1,7 @@
-//! The router: shortest paths with memory that is reused from call to call.
+//! The router: shortest paths with memory that is reused from call to call; `under` finds them
+//! as the roads are now.
+
+mod under;
 
 use crate::road::record::EdgeRecord;
 use crate::road::{EdgeId, Place, Profile, Road};
@@ -7,6 +10,8 @@ use super::TURN_BACK_M;
 use super::cost::{Cost, Metres, Seconds};
 use super::hierarchy::{self, Snapshot, Ways, Weighted};
 use super::search::{Search, Until, share};
+
+pub use under::Driven;
 
 /// A way from one place to another.
 #[derive(Debug, Clone, PartialEq)]

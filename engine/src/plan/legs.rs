@@ -1,7 +1,7 @@
 //! Driving times between the places an order of stops is made of.
 
-use crate::path::Router;
-use crate::road::{Place, Profile, Road};
+use crate::path::{Router, Traffic};
+use crate::road::{Place, Road};
 
 use super::order::REORDER_MAX;
 
@@ -37,12 +37,11 @@ impl Legs {
         Self { stops, between, rest }
     }
 
-    /// The legs on the road at free flow, each multiplied by `factor` (1 for free flow, more
-    /// in traffic). `here` is the vehicle, `stops` the remaining stops in present order.
+    /// The legs of a van on the road as it is now, each multiplied by `factor` (1 for free flow,
+    /// more on a slow day). `here` is the vehicle, `stops` the remaining stops in present order.
     pub fn on_road(
-        road: &Road,
-        router: &mut Router,
-        (here, profile): (Place, Profile),
+        (road, traffic, router): (&Road, &Traffic, &mut Router),
+        here: Place,
         stops: &[Place],
         factor: f64,
     ) -> Self {
@@ -56,11 +55,12 @@ impl Legs {
             } else {
                 &stops[from..=from]
             };
-            router.times(road, at, targets, (profile, UNREACHABLE_S), &mut row);
+            router.times_under(road, traffic, (at, targets), UNREACHABLE_S, &mut row);
             rows.push(row.clone());
         }
         if free == stops.len() && free > 0 {
-            router.times(road, stops[free - 1], stops, (profile, UNREACHABLE_S), &mut row);
+            let ends = (stops[free - 1], stops);
+            router.times_under(road, traffic, ends, UNREACHABLE_S, &mut row);
             rows.push(row.clone());
         }
         Self::from_fn(stops.len(), |from, to| {

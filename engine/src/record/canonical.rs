@@ -8,11 +8,12 @@ use serde_json::{Map, Value, json};
 
 use super::checkpoint::{MARKER_KEY, MarkerRecord, StateRecord};
 use super::input::{InputRecord, WorldRecord};
-use super::{digest::hex, output_from_envelope};
+use super::{ClosureRecord, TrafficPart, digest::hex, output_from_envelope};
 use crate::model::{
     Action, Body, Cause, Deed, EtaOutput, Event, Input, Output, PathOutput, PlannedStop,
     PositionOutput, Proposal, Route, StopEta, View, Window,
 };
+use crate::world::Shape;
 
 type Json = Map<String, Value>;
 
@@ -82,6 +83,8 @@ fn body(json: &mut Json, envelope: &Envelope, key: &[u8]) -> Result<(), BadRecor
         Kind::WorldPart => {
             put(json, "content", String::from_utf8_lossy(&envelope.payload));
         }
+        Kind::Traffic => traffic(json, &TrafficPart::from_payload(&envelope.payload)?),
+        Kind::Closure => closure(json, &ClosureRecord::from_envelope(envelope)?),
     }
     debug_assert!(key != MARKER_KEY || envelope.kind == Kind::Marker);
     Ok(())
@@ -148,12 +151,47 @@ fn input(json: &mut Json, input: &InputRecord) {
             put(json, "from", text(&a.from));
         }
         InputRecord::Vehicle(Input::Device(d)) => device(json, d),
-        InputRecord::Vehicle(Input::Wake { .. } | Input::Resumed) => {}
+        InputRecord::Vehicle(Input::Wake { .. } | Input::Resumed | Input::Traffic(_)) => {}
     }
 }
 
 fn world(w: &WorldRecord) -> Value {
-    json!({"number": w.number, "map": w.map, "model": w.model, "policy": w.policy})
+    let mut json = Json::new();
+    put(&mut json, "number", w.number);
+    put(&mut json, "map", w.map.as_str());
+    put(&mut json, "model", w.model.as_str());
+    put(&mut json, "policy", w.policy.as_str());
+    put_some(&mut json, "traffic", Some(w.traffic.as_str()).filter(|key| !key.is_empty()));
+    Value::Object(json)
+}
+
+fn traffic(json: &mut Json, part: &TrafficPart) {
+    put(json, "map", part.map.as_str());
+    let slow = part.edges.slow.iter().map(|(edge, level)| json!([edge.0, level]));
+    put(json, "slow", slow.collect::<Vec<_>>());
+    let closed = part.edges.closed.iter().map(|(tenant, edges)| {
+        (tenant.to_string(), edges.iter().map(|edge| edge.0).collect::<Vec<_>>().into())
+    });
+    put(json, "closed", closed.collect::<Json>());
+}
+
+fn closure(json: &mut Json, record: &ClosureRecord) {
+    let closure = &record.closure;
+    put(json, "tenant", text(&closure.tenant));
+    put(json, "id", text(&closure.id));
+    put(json, "version", record.version);
+    put(json, "removed", record.removed);
+    put(json, "from", text(&closure.from));
+    put_some(json, "until", closure.until.as_ref().map(text));
+    put_some(json, "reason", closure.reason.clone());
+    match &closure.shape {
+        Shape::Edges(named) => put(json, "edges", json!(named)),
+        Shape::Way(way) => put(json, "way", *way),
+        Shape::Polygon(corners) => {
+            let corners: Vec<_> = corners.iter().map(|p| json!([p.lng, p.lat])).collect();
+            put(json, "polygon", corners);
+        }
+    }
 }
 
 fn plan(json: &mut Json, route: &Route) {

@@ -31,7 +31,7 @@ pub struct TickRecord {
 }
 
 /// The parts of a World, each by the hash of its content.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WorldRecord {
     /// Rises with every change.
     pub number: u64,
@@ -41,6 +41,10 @@ pub struct WorldRecord {
     pub model: String,
     /// Policies: key in topic `worlds`.
     pub policy: String,
+    /// Slow and closed edges: key in topic `worlds`; empty: every road is at free flow.
+    pub traffic: String,
+    /// Where in its partition of `worlds` that part was when this was written.
+    pub traffic_at: u64,
 }
 
 impl InputRecord {
@@ -223,7 +227,14 @@ pub fn world_envelope(world: &WorldRecord, at: Timestamp) -> Envelope {
 
 impl From<WireWorld> for WorldRecord {
     fn from(w: WireWorld) -> Self {
-        Self { number: w.number, map: w.map, model: w.model, policy: w.policy }
+        Self {
+            number: w.number,
+            map: w.map,
+            model: w.model,
+            policy: w.policy,
+            traffic: w.traffic,
+            traffic_at: w.traffic_at,
+        }
     }
 }
 impl From<&WorldRecord> for WireWorld {
@@ -233,6 +244,8 @@ impl From<&WorldRecord> for WireWorld {
             map: w.map.clone(),
             model: w.model.clone(),
             policy: w.policy.clone(),
+            traffic: w.traffic.clone(),
+            traffic_at: w.traffic_at,
         }
     }
 }

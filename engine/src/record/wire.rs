@@ -154,6 +154,65 @@ pub(super) struct WireWorld {
     pub(super) model: String,
     #[prost(string, tag = "4")]
     pub(super) policy: String,
+    #[prost(string, tag = "5")]
+    pub(super) traffic: String,
+    #[prost(uint64, tag = "6")]
+    pub(super) traffic_at: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct WireTraffic {
+    #[prost(string, tag = "1")]
+    pub(super) map: String,
+    /// Each number less the one before; one byte of `levels` for each.
+    #[prost(uint32, repeated, tag = "2")]
+    pub(super) slow: Vec<u32>,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(super) levels: Bytes,
+    #[prost(message, repeated, tag = "4")]
+    pub(super) closed: Vec<WireClosed>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct WireClosed {
+    #[prost(string, tag = "1")]
+    pub(super) tenant: String,
+    #[prost(uint32, repeated, tag = "2")]
+    pub(super) edges: Vec<u32>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct WireClosure {
+    #[prost(uint64, tag = "1")]
+    pub(super) version: u64,
+    #[prost(bool, tag = "2")]
+    pub(super) removed: bool,
+    #[prost(string, tag = "3")]
+    pub(super) tenant: String,
+    #[prost(string, tag = "4")]
+    pub(super) id: String,
+    #[prost(sfixed64, tag = "5")]
+    pub(super) from_us: i64,
+    #[prost(sfixed64, optional, tag = "6")]
+    pub(super) until_us: Option<i64>,
+    #[prost(string, optional, tag = "7")]
+    pub(super) reason: Option<String>,
+    #[prost(message, repeated, tag = "8")]
+    pub(super) edges: Vec<WireEdgeName>,
+    #[prost(int64, optional, tag = "9")]
+    pub(super) way: Option<i64>,
+    #[prost(message, repeated, tag = "10")]
+    pub(super) polygon: Vec<WirePlace>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct WireEdgeName {
+    #[prost(int64, tag = "1")]
+    pub(super) way: i64,
+    #[prost(int64, tag = "2")]
+    pub(super) from: i64,
+    #[prost(int64, tag = "3")]
+    pub(super) to: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use ingest::log::{Clock, Log};
 use ingest::time::Timestamp;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
+use super::aggregator::Aggregator;
 use super::metrics::Metrics;
 use super::shard::{Shard, Turn};
 use super::worlds::Worlds;
@@ -22,6 +23,8 @@ const POLL_WAIT: Duration = Duration::from_millis(50);
 const TURN_MAX_S: f64 = 3.0;
 /// A shard that ended by a defect starts anew after this.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// The aggregator looks for closures and paths this often.
+const TRAFFIC_EVERY: Duration = Duration::from_millis(100);
 /// Time for draining; the process has 10 s for everything.
 const DRAIN_WITHIN: Duration = Duration::from_secs(8);
 
@@ -40,6 +43,7 @@ struct Running {
 /// The running shards of one process.
 pub struct Engine {
     shards: Vec<Running>,
+    traffic: JoinHandle<()>,
     stopping: Arc<AtomicBool>,
     clock: Clock,
     metrics: Metrics,
@@ -82,7 +86,12 @@ impl Engine {
             let thread = started.map_err(EngineError::Thread)?;
             shards.push(Running { thread, status });
         }
-        Ok(Self { shards, stopping, clock, metrics })
+        let aggregator = Aggregator::new(&log, &worlds, Arc::clone(&clock), &metrics);
+        let told = Arc::clone(&stopping);
+        let started = thread::Builder::new().name("traffic".to_owned());
+        let traffic = started.spawn(move || make_traffic(aggregator, &told));
+        let traffic = traffic.map_err(EngineError::Thread)?;
+        Ok(Self { shards, traffic, stopping, clock, metrics })
     }
 
     /// What the shards count.
@@ -120,8 +129,32 @@ impl Engine {
                 first = ended;
             }
         }
+        if self.traffic.join().is_err() {
+            error!("the aggregator had panicked");
+        }
         info!("engine stopped");
         first
+    }
+}
+
+/// Turns until told to stop. A turn that fails or panics is followed by others: without traffic
+/// vehicles are driven as before.
+fn make_traffic(mut aggregator: Aggregator, stopping: &AtomicBool) {
+    let mut failing = false;
+    while !stopping.load(Ordering::Relaxed) {
+        let turned = catch_unwind(AssertUnwindSafe(|| aggregator.turn()));
+        let failed = match turned {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("panicked".to_owned()),
+        };
+        if let Some(reason) = &failed
+            && !failing
+        {
+            warn!(reason, "no traffic is made");
+        }
+        failing = failed.is_some();
+        thread::sleep(if failing { RESTART_PAUSE } else { TRAFFIC_EVERY });
     }
 }
 

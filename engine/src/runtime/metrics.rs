@@ -43,6 +43,10 @@ pub const DIFFERENCES: &str = "milepost_engine_recovery_differences";
 pub const LOST: &str = "milepost_engine_records_lost";
 /// Times a shard ended by a defect and was started anew.
 pub const RESTARTS: &str = "milepost_engine_shard_restarts";
+/// Edges slower than usual, in the traffic that this process made last.
+pub const SLOW_EDGES: &str = "milepost_engine_slow_edges";
+/// Edges closed, over all tenants, in the same.
+pub const CLOSED_EDGES: &str = "milepost_engine_closed_edges";
 
 /// A label of a closed set.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -93,12 +97,16 @@ pub struct Metrics {
     pub lost: Counter,
     /// [`RESTARTS`].
     pub restarts: Counter,
+    /// [`SLOW_EDGES`].
+    pub slow_edges: Gauge,
+    /// [`CLOSED_EDGES`].
+    pub closed_edges: Gauge,
 }
 
 /// Reasons of [`DEAD_LETTERS`].
 pub const LETTER_REASONS: [&str; 4] = ["undecodable", "panic", "set_aside", "kills"];
 /// Calls of [`FAILURES`].
-pub const CALLS: [&str; 5] = ["poll", "commit", "rewind", "recover", "append"];
+pub const CALLS: [&str; 6] = ["poll", "commit", "rewind", "recover", "append", "traffic"];
 /// Versions of [`DIFFERENCES`].
 pub const VERSIONS: [&str; 2] = ["same", "other"];
 
@@ -131,6 +139,8 @@ impl Default for Metrics {
             differences: family(&VERSIONS),
             lost: Counter::default(),
             restarts: Counter::default(),
+            slow_edges: Gauge::default(),
+            closed_edges: Gauge::default(),
         }
     }
 }
@@ -158,6 +168,8 @@ impl Metrics {
         registry.register(DIFFERENCES, help, self.differences.clone());
         registry.register(LOST, "Records given up", self.lost.clone());
         registry.register(RESTARTS, "Shards started anew", self.restarts.clone());
+        registry.register(SLOW_EDGES, "Edges slower than usual", self.slow_edges.clone());
+        registry.register(CLOSED_EDGES, "Edges closed", self.closed_edges.clone());
     }
 
     pub(super) fn failed(&self, call: &'static str) {

@@ -24,11 +24,15 @@ const APPEND_WITHIN_S: f64 = 15.0;
 
 /// The parts of the World are written again after this, seconds: topic `worlds` keeps 8 days.
 const RENEW_PARTS_S: f64 = 86_400.0;
+/// Which of the parts that are appended together is the traffic.
+const TRAFFIC_NTH: usize = 2;
 
 /// Something appended and not yet seen.
 struct Sent {
     appending: Option<Appending>,
     at: Timestamp,
+    /// Where the records lie, once they are durable.
+    offsets: Vec<u64>,
 }
 
 impl std::fmt::Debug for Sent {
@@ -46,7 +50,7 @@ enum Answer {
 
 impl Sent {
     fn new(appending: Appending, at: Timestamp) -> Self {
-        Self { appending: Some(appending), at }
+        Self { appending: Some(appending), at, offsets: Vec::new() }
     }
 
     /// Asks without waiting.
@@ -54,7 +58,8 @@ impl Sent {
         let Some(appending) = &mut self.appending else { return Answer::Durable };
         let polled = Pin::new(appending).poll(&mut Context::from_waker(Waker::noop()));
         match polled {
-            Poll::Ready(Ok(_)) => {
+            Poll::Ready(Ok(offsets)) => {
+                self.offsets = offsets;
                 self.appending = None;
                 Answer::Durable
             }
@@ -91,6 +96,8 @@ impl Own {
 pub(super) struct Succession {
     /// When the parts were last written: the log keeps them only for days.
     renewed_at: Option<Timestamp>,
+    /// The aggregator of this process was told that it works.
+    leads: bool,
     step: Option<(WorldRecord, Stage, Sent)>,
 }
 
@@ -153,9 +160,12 @@ impl Shard {
     fn succeed(&mut self, now: Timestamp) {
         let Some(Held::Live(live)) = self.held.get(&0) else {
             self.succession.step = None;
+            self.resign();
             return;
         };
         let present = live.partition.record.as_ref();
+        self.succession.leads = true;
+        self.origin.worlds.lead(present);
         if self.succession.step.is_none() {
             let caught_up = live.partition.next >= live.own.reach || live.idle;
             if !caught_up {
@@ -187,6 +197,11 @@ impl Shard {
                 Answer::Durable => {}
             }
             let partitions = log.partitions(Topic::Inputs);
+            if *stage == Stage::Parts
+                && let Some(&at) = sent.offsets.get(TRAFFIC_NTH)
+            {
+                record.traffic_at = at;
+            }
             let next = match stage {
                 Stage::Parts => (Stage::Others, worlds(record, 1..partitions)),
                 Stage::Others => (Stage::Zero, worlds(record, 0..1)),
@@ -204,6 +219,15 @@ impl Shard {
             };
             *stage = next.0;
             *sent = Sent::new(log.append(next.1), now);
+        }
+    }
+}
+
+impl Shard {
+    /// Partition 0 is somebody else's: so is the traffic.
+    pub(super) fn resign(&mut self) {
+        if std::mem::take(&mut self.succession.leads) {
+            self.origin.worlds.lead(None);
         }
     }
 }

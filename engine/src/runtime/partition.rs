@@ -22,6 +22,7 @@ use super::worlds::{WorldError, Worlds};
 use crate::model::{Input, Output};
 use crate::record::{InputRecord, WorldRecord, output_envelope};
 use crate::world::World;
+use crate::world::conditions::Changes as RoadChanges;
 
 /// A receive time further ahead of the log's own append time than this, seconds, counts as that.
 const CLOCK_AHEAD_S: f64 = 60.0;
@@ -203,6 +204,10 @@ impl Partition {
             }
             _ => None,
         };
+        let changes = match (&input, &next) {
+            (InputRecord::World(record), Some(next)) => self.changes_to(record, next, work)?,
+            _ => RoadChanges::default(),
+        };
         self.timers.reach(current.record.offset);
         let now = self.advanced(current.envelope, current.record.appended_at, work);
         if next.is_none() || self.timers.first().is_some_and(|due| due <= now) {
@@ -220,6 +225,7 @@ impl Partition {
                 if next.is_some() {
                     self.world = next;
                     self.record = Some(record);
+                    self.tell_changes(&mut current, &changes, work)?;
                 }
             }
             InputRecord::Vehicle(input) => self.tell(&mut current, input, work)?,
@@ -234,6 +240,48 @@ impl Partition {
                 Some(record) => worlds.get(record).map_err(Halt::World)?,
                 None => worlds.first(),
             });
+        }
+        Ok(())
+    }
+
+    /// Which roads a new World says something else of than the present one. On another map
+    /// vehicles find everything anew by themselves.
+    fn changes_to(
+        &mut self,
+        record: &WorldRecord,
+        next: &World,
+        work: &Work,
+    ) -> Result<RoadChanges, Halt> {
+        let present = self.record.as_ref();
+        let same = present.is_some_and(|p| p.map == record.map && p.traffic != record.traffic);
+        if !same || self.slots.is_empty() {
+            return Ok(RoadChanges::default());
+        }
+        self.load(&work.worlds)?;
+        let before = self.world.as_ref().map(|world| &world.conditions);
+        let changes = before.map(|before| before.changes_to(&next.conditions, &next.road));
+        Ok(changes.unwrap_or_default())
+    }
+
+    /// Tells the vehicles that a change of the roads may concern, in the order of keys.
+    fn tell_changes(
+        &mut self,
+        current: &mut Current<'_, '_>,
+        changes: &RoadChanges,
+        work: &mut Work,
+    ) -> Result<(), Halt> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let concerned = self.slots.iter().filter_map(|(key, slot)| {
+            let changed = changes.of(&slot.vehicle.key().tenant);
+            slot.vehicle.heeds(changed).then(|| (key.clone(), Arc::clone(changed)))
+        });
+        for (key, changed) in concerned.collect::<Vec<_>>() {
+            let cause = Cause::Traffic(key.clone());
+            let input = Input::Traffic(changed);
+            let task = Task { key: &key, cause, at: self.now, input };
+            self.perform(current, task, work)?;
         }
         Ok(())
     }
@@ -387,13 +435,14 @@ impl Partition {
     ) {
         let key = match &stumble.cause {
             Cause::Input => &current.record.key,
-            Cause::Wake(key) | Cause::Resumed(key) => key,
+            Cause::Wake(key) | Cause::Resumed(key) | Cause::Traffic(key) => key,
         };
         let Some(slot) = self.slots.get_mut(key) else { return };
         let what = match stumble.cause {
             Cause::Input => "input",
             Cause::Wake(_) => "wake-up",
             Cause::Resumed(_) => "resumption",
+            Cause::Traffic(_) => "traffic",
         };
         let vehicle = slot.vehicle.key().clone();
         let detail = format!("{why}: {what} of {vehicle} at {}", stumble.at);

@@ -33,6 +33,8 @@ pub(super) enum Cause {
     Wake(Bytes),
     /// A vehicle was told that the partition has a new owner.
     Resumed(Bytes),
+    /// A vehicle was told that the roads have changed.
+    Traffic(Bytes),
 }
 
 /// One step that panics: it is left out wherever its input is stepped.
@@ -50,7 +52,7 @@ impl Stumble {
     pub(super) fn killed(&self) -> Killed {
         let woken = match &self.cause {
             Cause::Input => None,
-            Cause::Wake(key) | Cause::Resumed(key) => Some(key.clone()),
+            Cause::Wake(key) | Cause::Resumed(key) | Cause::Traffic(key) => Some(key.clone()),
         };
         Killed { offset: self.offset, woken }
     }

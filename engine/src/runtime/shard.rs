@@ -9,6 +9,7 @@ use ingest::log::{Clock, Commit, Log, LogError, Member, Polled, Record, Topic};
 use ingest::time::Timestamp;
 use tracing::{error, info, warn};
 
+use super::aggregator::Aggregator;
 use super::commit::{Batch, Retry};
 use super::metrics::Metrics;
 use super::owner::Succession;
@@ -130,6 +131,12 @@ impl Shard {
         })
     }
 
+    /// What makes the traffic of the Worlds that this shard appends; shares its clock.
+    pub fn aggregator(&self) -> Aggregator {
+        let Origin { log, worlds, metrics, .. } = &self.origin;
+        Aggregator::new(log, worlds, Arc::clone(&self.clock), metrics)
+    }
+
     /// Whether the topics fit each other: what a partition says lies in the partition of the
     /// same number.
     pub(super) fn check(log: &dyn Log) -> Result<(), EngineError> {
@@ -241,6 +248,7 @@ impl Shard {
             std::thread::sleep(self.retry.pause((self.clock)()).unwrap_or_default());
         }
         self.held.clear();
+        self.resign();
         self.member.leave()?;
         info!("shard drained");
         Ok(())
@@ -457,6 +465,7 @@ impl Shard {
 impl Drop for Shard {
     fn drop(&mut self) {
         self.origin.metrics.lag.dec_by(self.lag);
+        self.resign();
     }
 }
 

@@ -156,7 +156,7 @@ impl Remembered {
             Input::Plan { pid, .. } => ("", *pid),
             Input::Action(action) => ("", action.pid),
             Input::Assignment(assignment) => ("", assignment.pid),
-            Input::Wake { .. } | Input::Resumed => return true,
+            Input::Wake { .. } | Input::Resumed | Input::Traffic(_) => return true,
         };
         self.remember(source, pid)
     }

@@ -1,4 +1,7 @@
-//! Worlds by what they are made of: maps found by hash, models and policies on topic `worlds`.
+//! Worlds by what they are made of: maps found by hash, models and policies on topic `worlds`,
+//! and the traffic there (`roads`).
+
+mod roads;
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -19,10 +22,11 @@ use super::scan::scan;
 use crate::alert::Policy;
 use crate::eta::EtaModel;
 use crate::path::Snapshot;
-use crate::record::WorldRecord;
 use crate::record::digest::hex;
+use crate::record::{TrafficPart, WorldRecord};
 use crate::road::{Profile, Road, RoadError};
-use crate::world::World;
+use crate::world::{Conditions, World};
+use roads::Roads;
 
 /// Worlds in memory at most: the present one, the one before (a partition may lag), the next.
 pub const WORLDS_MAX: usize = 3;
@@ -131,6 +135,7 @@ pub struct Worlds {
     maps: Maps,
     model: Part,
     policy: Part,
+    roads: Roads,
     loaded: Mutex<Vec<(WorldRecord, Arc<World>)>>,
     first: Arc<World>,
 }
@@ -174,12 +179,14 @@ impl Worlds {
             road: Arc::new(Road::default()),
             model: Arc::new(model.clone()),
             policy: Arc::new(policy.clone()),
+            conditions: Arc::default(),
         };
         Self {
             log,
             maps,
             model: Part::of(model),
             policy: Part::of(policy),
+            roads: Roads::default(),
             loaded: Mutex::new(Vec::with_capacity(WORLDS_MAX)),
             first: Arc::new(first),
         }
@@ -200,13 +207,14 @@ impl Worlds {
             let idle = loaded.iter().position(|(_, world)| Arc::strong_count(world) == 1);
             loaded.remove(idle.ok_or(WorldError::Full)?);
         }
-        let road = self.maps.road(&record.map);
-        let road = road.ok_or_else(|| WorldError::NoMap(record.map.clone()))?;
+        let road = self.road(record).ok_or_else(|| WorldError::NoMap(record.map.clone()))?;
         // The router's part of the map is made now, not in the step that asks for it first.
         drop(Snapshot::shared(&road, Profile::Van));
+        let conditions = self.conditions(&road, record)?;
         let world = Arc::new(World {
             number: record.number,
             road,
+            conditions,
             model: Arc::new(self.part(&record.model, &self.model)?),
             policy: Arc::new(self.part(&record.policy, &self.policy)?),
         });
@@ -216,46 +224,112 @@ impl Worlds {
 
     /// Whether the map of a World is here.
     pub(super) fn has(&self, record: &WorldRecord) -> bool {
-        self.maps.road(&record.map).is_some()
+        self.road(record).is_some()
+    }
+
+    fn road(&self, record: &WorldRecord) -> Option<Arc<Road>> {
+        self.maps.road(&record.map)
     }
 
     /// The World that should follow `present`; `None`: it may stay.
     pub(super) fn next(&self, present: Option<&WorldRecord>) -> Option<WorldRecord> {
         let (newest, _) = self.maps.found.last()?;
         let map = present.map(|p| &p.map).filter(|m| self.maps.road(m).is_some());
+        let map = map.unwrap_or(newest).clone();
+        let kept = present.filter(|p| p.map == map).map(|p| p.traffic.clone());
+        let traffic = self.roads.wanted().filter(|named| named.part.map == map);
         let wanted = WorldRecord {
             number: present.map_or(0, |p| p.number) + 1,
-            map: map.unwrap_or(newest).clone(),
+            map,
             model: self.model.key.clone(),
             policy: self.policy.key.clone(),
+            traffic: traffic.map_or(kept.unwrap_or_default(), |named| named.key),
+            traffic_at: present.map_or(0, |p| p.traffic_at),
         };
         let same = present.is_some_and(|p| {
-            p.map == wanted.map && p.model == wanted.model && p.policy == wanted.policy
+            let parts =
+                |r: &WorldRecord| [&r.map, &r.model, &r.policy, &r.traffic].map(String::clone);
+            parts(p) == parts(&wanted)
         });
         (!same).then_some(wanted)
     }
 
-    /// The parts that [`Worlds::next`] names, for topic `worlds`.
+    /// The parts that [`Worlds::next`] names, for topic `worlds`; the traffic, where there is
+    /// any, is the last.
     pub(super) fn parts(&self) -> Vec<NewRecord> {
-        vec![self.model.record(), self.policy.record()]
+        let traffic = self.roads.wanted().map(|named| named.record());
+        [self.model.record(), self.policy.record()].into_iter().chain(traffic).collect()
+    }
+
+    /// The World that holds in partition 0, said by the shard that owns it; `None`: no more.
+    pub(super) fn lead(&self, present: Option<&WorldRecord>) {
+        self.roads.lead(present.cloned());
+    }
+
+    /// What [`Worlds::lead`] said last, and its map.
+    pub(super) fn leads(&self) -> Option<(WorldRecord, Arc<Road>)> {
+        let present = self.roads.leads()?;
+        let road = self.road(&present)?;
+        Some((present, road))
+    }
+
+    /// The traffic that the next World shall have; `None`: whatever the present one has.
+    pub(super) fn want(&self, part: Option<TrafficPart>, road: &Arc<Road>) {
+        self.roads.want(part, road);
+    }
+
+    /// The traffic of a World.
+    pub(super) fn traffic(&self, record: &WorldRecord) -> Result<TrafficPart, WorldError> {
+        let key = &record.traffic;
+        if key.is_empty() {
+            return Ok(TrafficPart::default());
+        }
+        if let Some(named) = self.roads.wanted().filter(|named| named.key == *key) {
+            return Ok(TrafficPart::clone(&named.part));
+        }
+        let payload = self.stored(key, record.traffic_at)?;
+        let bad = |e: BadRecord| WorldError::BadPart { key: key.clone(), reason: e.to_string() };
+        TrafficPart::from_payload(&payload).map_err(bad)
+    }
+
+    fn conditions(
+        &self,
+        road: &Arc<Road>,
+        record: &WorldRecord,
+    ) -> Result<Arc<Conditions>, WorldError> {
+        if record.traffic.is_empty() {
+            return Ok(Arc::default());
+        }
+        match self.roads.made(road, &record.traffic) {
+            Some(made) => Ok(made),
+            None => Ok(self.roads.conditions(road, &record.traffic, &self.traffic(record)?)),
+        }
     }
 
     fn part<T: DeserializeOwned>(&self, key: &str, ours: &Part) -> Result<T, WorldError> {
         let bad = |reason: String| WorldError::BadPart { key: key.to_owned(), reason };
-        let json = if key == ours.key { ours.json.clone() } else { self.stored(key)? };
+        let json = if key == ours.key { ours.json.clone() } else { self.stored(key, 0)? };
         serde_json::from_slice(&json).map_err(|e| bad(e.to_string()))
     }
 
-    fn stored(&self, key: &str) -> Result<Bytes, WorldError> {
+    /// A part by its key; looked for from an offset on, where it was once, and if it is gone
+    /// there, among all: parts are written again before they go.
+    fn stored(&self, key: &str, from: u64) -> Result<Bytes, WorldError> {
         let partition = partition_of(key.as_bytes(), self.log.partitions(Topic::Worlds));
         let bounds = self.log.bounds(Topic::Worlds, partition)?;
-        let place = (Topic::Worlds, partition);
-        let found = scan(&*self.log, place, bounds.start..bounds.end, |record| {
-            match record.value.filter(|_| record.key.as_ref() == key.as_bytes()) {
-                Some(value) => ControlFlow::Break(value),
-                None => ControlFlow::Continue(()),
-            }
-        })?;
+        let from = from.max(bounds.start);
+        let find = |offsets| {
+            scan(&*self.log, (Topic::Worlds, partition), offsets, |record| {
+                match record.value.filter(|_| record.key.as_ref() == key.as_bytes()) {
+                    Some(value) => ControlFlow::Break(value),
+                    None => ControlFlow::Continue(()),
+                }
+            })
+        };
+        let found = match find(from..bounds.end)? {
+            None => find(bounds.start..from.min(bounds.end))?,
+            found => found,
+        };
         let value = found.ok_or_else(|| WorldError::NoPart(key.to_owned()))?;
         let bad = |e: BadRecord| WorldError::BadPart { key: key.to_owned(), reason: e.to_string() };
         Ok(Envelope::decode(value).map_err(bad)?.payload)

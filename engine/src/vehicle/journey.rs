@@ -26,7 +26,6 @@ const SAME_STREET_M: f64 = 0.5;
 const OTHER_STREET_M: f64 = 12.0;
 /// …or from any this near: one parks on either side of a street whose directions lie apart.
 const PARKS_M: f64 = 20.0;
-const NOWHERE_ELSE: [Option<Place>; KERBS_MAX - 1] = [None; KERBS_MAX - 1];
 /// Where no road is known: metres driven per metre of straight line, and how fast, m/s.
 const DETOUR: f64 = 1.35;
 const STRAIGHT_MPS: f64 = 9.0;
@@ -131,12 +130,12 @@ impl Step<'_> {
     /// Follows the path to the next stop, or finds one; how many free-flow seconds of road the
     /// vehicle has covered since the fix before.
     fn follow(&mut self, seen: &Seen, crossed: f64) -> f64 {
-        let road = &*self.world.road;
+        let roads = (&*self.world.road, self.traffic());
         let Some(place) = self.state.place else { return crossed };
         let journey = &mut self.state.journey;
         if let Some(way) = &mut journey.way {
             let before = way.left.free_s;
-            if way.follow(road, place) {
+            if way.follow(roads, place) {
                 let covered = before - way.left.free_s;
                 journey.astray = 0;
                 journey.kept_s += covered.max(0.0);
@@ -197,7 +196,10 @@ impl Step<'_> {
         let road = &*self.world.road;
         match (self.state.motion.halt, self.state.place) {
             (Some(_), _) => 0.0,
-            (None, Some(p)) => moved.metres * road.free_s(p.edge) / road.length_m(p.edge).max(1.0),
+            (None, Some(p)) => {
+                let edge_s = self.traffic().seconds(road, p.edge);
+                moved.metres * edge_s / road.length_m(p.edge).max(1.0)
+            }
             (None, None) => moved.seconds / self.state.driving.ratio(&self.world.model),
         }
     }
@@ -205,13 +207,14 @@ impl Step<'_> {
     /// Goes on along the way it seemed to have left, when it is found there: the fixes between
     /// were matched wrongly, or he knew a way round the corner.
     fn rejoin(&mut self, seen: &Seen, place: Place) -> Option<f64> {
+        let roads = (&*self.world.road, self.traffic());
         let journey = &mut self.state.journey;
         if self.state.off_route.raised {
             journey.way_left = None;
         }
         let mut way = journey.way_left.take()?;
         let before = way.left.free_s;
-        if !way.follow(&self.world.road, place) {
+        if !way.follow(roads, place) {
             journey.way_left = Some(way);
             return None;
         }
@@ -228,16 +231,14 @@ impl Step<'_> {
     pub(super) fn find_way(&mut self, from: Place) {
         self.legs();
         let kerbs: Vec<Place> = self.next_leg().iter().flat_map(Leg::kerbs).collect();
-        let (road, router) = (&*self.world.road, &mut self.scratch.router);
-        let found = router.route_to_nearest(road, from, &kerbs, Profile::Van);
-        self.state.journey.way = found.map(|(nearest, path)| {
-            let whole = Stretch { free_s: path.seconds, metres: path.metres };
-            Way::new(path.edges, kerbs[nearest], whole)
-        });
+        let (road, traffic) = (&*self.world.road, self.traffic());
+        let found = self.scratch.router.nearest_under(road, traffic, (from, &kerbs[..]));
+        let way = found.map(|(nearest, driven)| Way::new(driven, kerbs[nearest]));
+        self.state.journey.way = way;
         self.state.journey.kept_s = 0.0;
     }
 
-    fn next_leg(&self) -> Option<Leg> {
+    pub(super) fn next_leg(&self) -> Option<Leg> {
         let plan = self.state.plans.active()?;
         plan.visits[plan.open().next()?].leg
     }
@@ -258,9 +259,10 @@ impl Step<'_> {
     /// `limit_s`.
     fn kerbs_within(&mut self, from: Place, limit_s: f64) -> [f64; PLACES_MAX] {
         let kerbs: Vec<Place> = self.next_leg().iter().flat_map(Leg::kerbs).collect();
+        let (road, traffic) = (&*self.world.road, self.traffic());
         let scratch = &mut *self.scratch;
-        let limit = (Profile::Van, limit_s);
-        scratch.router.times(&self.world.road, from, &kerbs, limit, &mut scratch.times);
+        let ends = (from, &kerbs[..]);
+        scratch.router.times_under(road, traffic, ends, limit_s, &mut scratch.times);
         let known = |i| scratch.times.get(i).copied().flatten().unwrap_or(f64::INFINITY);
         std::array::from_fn(known)
     }
@@ -344,7 +346,7 @@ impl Step<'_> {
     /// The drive to stop `i` from another stop or the depot.
     fn leg(&mut self, from: Option<u32>, i: usize, exact: bool) -> Leg {
         let Some(plan) = self.state.plans.active() else {
-            return Leg { from, to: None, or_to: NOWHERE_ELSE, drive: Stretch::default() };
+            return Leg::nowhere(from, Stretch::default());
         };
         let door = plan.route.stops[i].position;
         let before = from.and_then(|f| plan.route.stops.get(f as usize));
@@ -352,22 +354,23 @@ impl Step<'_> {
         let kerb = from.and_then(|f| plan.visits.get(f as usize)?.leg?.to);
         let straight = straight(start, door);
         if !exact {
-            let from = Some(ESTIMATED);
-            return Leg { from, to: None, or_to: NOWHERE_ELSE, drive: straight };
+            return Leg::nowhere(Some(ESTIMATED), straight);
         }
         let [first, second, others @ ..] = self.places(door);
         let Some(start) = kerb.or_else(|| self.places(start)[0]) else {
-            return Leg { from, to: first, or_to: [second, others[0], others[1]], drive: straight };
+            let or_to = [second, others[0], others[1]];
+            return Leg { to: first, or_to, ..Leg::nowhere(from, straight) };
         };
         let sides: Vec<Place> = [first, second].into_iter().flatten().collect();
-        let (road, router) = (&*self.world.road, &mut self.scratch.router);
-        let found = router.route_to_nearest(road, start, &sides, Profile::Van);
-        let (to, drive) = found.map_or((first, straight), |(nearest, path)| {
-            let drive = Stretch { free_s: path.seconds, metres: path.metres };
-            (Some(sides[nearest]), drive)
+        let (road, traffic) = (&*self.world.road, self.traffic());
+        let found = self.scratch.router.nearest_under(road, traffic, (start, &sides[..]));
+        let (to, drive, cells) = found.map_or((first, straight, 0), |(nearest, driven)| {
+            let (free_s, metres) = (driven.path.seconds, driven.path.metres);
+            let drive = Stretch { free_s, slow_s: driven.slow_s, metres };
+            (Some(sides[nearest]), drive, driven.cells)
         });
         let other = if to == first { second } else { first };
-        Leg { from, to, or_to: [other, others[0], others[1]], drive }
+        Leg { from, to, or_to: [other, others[0], others[1]], drive, cells }
     }
 
     /// Where on the road one stops for a door.
@@ -407,5 +410,5 @@ pub(super) fn places(
 /// A drive of which only its ends are known.
 pub(super) fn straight(from: Position, to: Position) -> Stretch {
     let metres = DETOUR * distance_m(from, to);
-    Stretch { free_s: metres / STRAIGHT_MPS, metres }
+    Stretch { free_s: metres / STRAIGHT_MPS, metres, ..Stretch::default() }
 }

@@ -68,9 +68,16 @@ pub(super) struct Leg {
     pub(super) or_to: [Option<Place>; KERBS_MAX - 1],
     /// What it takes.
     pub(super) drive: Stretch,
+    /// Where it goes, as [`crate::path::Driven::cells`]; none where its way is not known.
+    pub(super) cells: u128,
 }
 
 impl Leg {
+    /// A drive of which no place on the road is known.
+    pub(super) fn nowhere(from: Option<u32>, drive: Stretch) -> Self {
+        Self { from, to: None, or_to: [None; KERBS_MAX - 1], drive, cells: 0 }
+    }
+
     /// Where one may stand for the door.
     pub(super) fn kerbs(&self) -> impl Iterator<Item = Place> + use<> {
         self.to.into_iter().chain(self.or_to.into_iter().flatten())

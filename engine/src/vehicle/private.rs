@@ -172,6 +172,8 @@ fn visit_to_wire(v: &Visit) -> WireVisit {
             or_to: l.or_to.into_iter().flatten().map(place_to_wire).collect(),
             free_s: l.drive.free_s,
             metres: l.drive.metres,
+            slow_s: l.drive.slow_s,
+            cells: cells_to_wire(l.cells),
         }),
         said: v.said.map(said_to_wire),
         late: v.late.raised,
@@ -191,7 +193,8 @@ fn visit(w: &WireVisit) -> Result<Visit, BadRecord> {
             from: l.from,
             to: l.to.map(place),
             or_to: std::array::from_fn(|i| l.or_to.get(i).copied().map(place)),
-            drive: Stretch { free_s: l.free_s, metres: l.metres },
+            drive: Stretch { free_s: l.free_s, slow_s: l.slow_s, metres: l.metres },
+            cells: cells(&l.cells),
         }),
         said: w.said.as_ref().map(said).transpose()?,
         late: Late { raised: w.late, before: w.late_before, since: time(w.late_us) },
@@ -224,6 +227,14 @@ fn said(w: &WireSaid) -> Result<Said, BadRecord> {
         miss: w.miss.map(|m| m as u8),
         ledger: Ledger { plan, travel, traffic, dwell, dwell_ahead, waiting, signal },
     })
+}
+
+fn cells_to_wire(cells: u128) -> Vec<u64> {
+    if cells == 0 { Vec::new() } else { vec![cells as u64, (cells >> 64) as u64] }
+}
+fn cells(w: &[u64]) -> u128 {
+    let half = |i: usize| u128::from(w.get(i).copied().unwrap_or(0));
+    half(0) | half(1) << 64
 }
 
 fn place_to_wire(p: Place) -> WirePoint {
@@ -341,13 +352,16 @@ fn way_to_wire(w: &Way) -> WireWay {
         at: w.at as u32,
         free_s: w.left.free_s,
         metres: w.left.metres,
+        slow_s: w.left.slow_s,
+        cells: cells_to_wire(w.cells),
     }
 }
 fn way(w: WireWay) -> Option<Way> {
     let target = place(w.target?);
     let edges = w.edges.into_iter().map(EdgeId).collect::<Vec<_>>();
-    let left = Stretch { free_s: w.free_s, metres: w.metres };
-    (!edges.is_empty()).then(|| Way::kept(edges, target, w.at as usize, left))
+    let left = Stretch { free_s: w.free_s, slow_s: w.slow_s, metres: w.metres };
+    let known = (left, cells(&w.cells));
+    (!edges.is_empty()).then(|| Way::kept((edges, w.at as usize), target, known))
 }
 
 fn journey_to_wire(j: &Journey) -> WireJourney {

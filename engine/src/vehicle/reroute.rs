@@ -9,7 +9,7 @@ use crate::eta::dwell::planned_s;
 use crate::model::output::PROPOSAL_EDGES_MAX;
 use crate::model::{Event, EventKind, Proposal};
 use crate::plan::{Legs, Visit, Weights, improve};
-use crate::road::{Place, Profile};
+use crate::road::Place;
 
 use super::state::Step;
 
@@ -63,7 +63,7 @@ impl Step<'_> {
     }
 
     /// Where the next drive begins.
-    fn start(&mut self) -> Option<Place> {
+    pub(super) fn start(&mut self) -> Option<Place> {
         let at = self.state.journey.at;
         let Some(at) = at else {
             let way = self.state.journey.way.as_ref();
@@ -94,8 +94,9 @@ impl Step<'_> {
         };
         let visits: Vec<Visit> = next.iter().map(visit).collect();
         let ratio = self.state.driving.ratio(model);
-        let (road, router) = (&*self.world.road, &mut self.scratch.router);
-        let legs = Legs::on_road(road, router, (here, Profile::Van), &places?, ratio);
+        let (road, traffic) = (&*self.world.road, self.traffic());
+        let roads = (road, traffic, &mut self.scratch.router);
+        let legs = Legs::on_road(roads, here, &places?, ratio);
         let better = improve(&legs, &visits, Weights::default())?;
         let left_s: f64 =
             next.iter().filter_map(|i| plan.visits[*i].leg).map(|l| l.drive.free_s).sum();
@@ -113,8 +114,9 @@ impl Step<'_> {
         let left = self.state.off_route.left.filter(|_| self.state.off_route.raised)?;
         let (here, back) = (self.state.place?, self.state.journey.on_way_left?);
         let best_s = self.state.journey.way.as_ref()?.left.free_s;
-        let (road, router) = (&*self.world.road, &mut self.scratch.router);
-        let returning = router.route(road, here, back, Profile::Van)?.seconds + left.to_drive_s;
+        let (road, traffic) = (&*self.world.road, self.traffic());
+        let back = self.scratch.router.route_under(road, traffic, (here, back))?;
+        let returning = back.path.seconds + left.to_drive_s;
         let ratio = self.state.driving.ratio(&self.world.model);
         let gain_s = (returning - best_s) * ratio;
         if !Offers::is_worth(&self.world.policy, gain_s, returning * ratio) {
@@ -125,10 +127,16 @@ impl Step<'_> {
         Some((self.proposal(here, &order, gain_s)?, cause))
     }
 
-    fn proposal(&mut self, here: Place, order: &[usize], gain_s: f64) -> Option<Proposal> {
+    pub(super) fn proposal(
+        &mut self,
+        here: Place,
+        order: &[usize],
+        gain_s: f64,
+    ) -> Option<Proposal> {
         let plan = self.state.plans.active()?;
         let to = plan.visits[*order.first()?].leg?.to?;
-        let path = self.scratch.router.route(&self.world.road, here, to, Profile::Van)?;
+        let (road, traffic) = (&*self.world.road, self.traffic());
+        let path = self.scratch.router.route_under(road, traffic, (here, to))?.path;
         let seq = (self.say.view.seq + 1).to_be_bytes();
         let version = plan.route.version.to_be_bytes();
         let id = Pid::of_parts(&[
@@ -151,6 +159,6 @@ impl Step<'_> {
     }
 }
 
-fn minutes(seconds: f64) -> i64 {
+pub(super) fn minutes(seconds: f64) -> i64 {
     (seconds / 60.0).round_ties_even() as i64
 }

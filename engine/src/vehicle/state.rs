@@ -11,7 +11,7 @@ use crate::eta::predict::{Ahead, Arrival};
 use crate::eta::travel::Driving;
 use crate::matching::{self, Observed, Track};
 use crate::model::{Body, Event, EventKind, Output, Stop, View};
-use crate::path::Router;
+use crate::path::{Router, Traffic};
 use crate::road::{Near, Place};
 use crate::world::World;
 
@@ -150,7 +150,7 @@ pub(super) struct Step<'a> {
     pub(super) say: Say<'a>,
 }
 
-impl Step<'_> {
+impl<'a> Step<'a> {
     /// Places belong to a map: with another one they are found anew.
     pub(super) fn on_map(&mut self) {
         let map = self.world.road.hash();
@@ -166,6 +166,11 @@ impl Step<'_> {
         for visit in self.state.plans.0.iter_mut().flat_map(|p| &mut p.visits) {
             visit.leg = None;
         }
+    }
+
+    /// What the roads take now.
+    pub(super) fn traffic(&self) -> &'a Traffic {
+        self.world.traffic(&self.key.tenant)
     }
 
     pub(super) fn active(&self) -> Option<&Plan> {

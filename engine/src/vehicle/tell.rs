@@ -194,7 +194,7 @@ impl Step<'_> {
             None => "slow traffic".to_owned(),
         };
         let spent = &journey.spent;
-        let far = Stretch { free_s: 600.0, metres: 5000.0 };
+        let far = Stretch { free_s: 600.0, metres: 5000.0, ..Stretch::default() };
         let ahead = self.state.driving.extra_s(&self.world.model, 0.0, far, Local::default());
         causes.push((spent.driven - spent.driven_free * usual + ahead.max(0.0), slow));
         causes.push((spent.dwell, "visits take longer than planned".to_owned()));

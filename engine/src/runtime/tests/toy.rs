@@ -9,7 +9,7 @@ use ingest::record::BadRecord;
 use ingest::time::Timestamp;
 use ingest::units::MetresPerSecond;
 
-use crate::model::{Body, Deed, Event, EventKind, Input, Output, PositionOutput, View};
+use crate::model::{Body, Changed, Deed, Event, EventKind, Input, Output, PositionOutput, View};
 use crate::world::World;
 
 pub(in crate::runtime) const SCHEMA: u32 = 1;
@@ -68,6 +68,11 @@ impl Vehicle {
 
     pub(in crate::runtime) fn view(&self) -> &View {
         &self.view
+    }
+
+    /// Goes by no road.
+    pub(in crate::runtime) fn heeds(&self, _: &Changed) -> bool {
+        false
     }
 
     pub(in crate::runtime) fn private(&self) -> Bytes {
@@ -145,7 +150,7 @@ impl Vehicle {
                 self.firm = true;
             }
             Input::Action(_) => self.say(EventKind::Arrived, now, false, out),
-            Input::Plan { .. } | Input::Assignment(_) => {}
+            Input::Plan { .. } | Input::Assignment(_) | Input::Traffic(_) => {}
         }
     }
 

@@ -43,6 +43,11 @@ pub(super) struct WireLeg {
     pub(super) metres: f64,
     #[prost(message, repeated, tag = "5")]
     pub(super) or_to: Vec<WirePoint>,
+    #[prost(double, tag = "6")]
+    pub(super) slow_s: f64,
+    /// The lower and the upper half; none for no cells.
+    #[prost(fixed64, repeated, tag = "7")]
+    pub(super) cells: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -167,6 +172,10 @@ pub(super) struct WireWay {
     pub(super) free_s: f64,
     #[prost(double, tag = "5")]
     pub(super) metres: f64,
+    #[prost(double, tag = "6")]
+    pub(super) slow_s: f64,
+    #[prost(fixed64, repeated, tag = "7")]
+    pub(super) cells: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]

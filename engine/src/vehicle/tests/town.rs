@@ -44,6 +44,7 @@ pub(super) fn world() -> World {
         road: ROAD.with(Arc::clone),
         model: Arc::new(EtaModel::default()),
         policy: Arc::new(Policy::default()),
+        conditions: Arc::default(),
     }
 }
 
