@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR
 # Where deploy/needs.sh puts a newer Node than the distribution's; absent where that is new enough.
 export PATH := $(HOME)/.cache/milepost-node/node_modules/.bin:$(PATH)
 
-.PHONY: demo test bench bench-roads bench-history fuzz fmt lint doc deps web
+.PHONY: demo test bench bench-gateway bench-history bench-roads fuzz fmt lint doc deps web
 
 WEB_SOURCES := $(shell find api/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name .stamp -not -name schema.d.ts)
 
@@ -37,6 +37,11 @@ test:
 bench:
 	@deploy/needs.sh demo
 	cargo bench --workspace --locked
+
+# Decoders, sockets and idle sessions beside references measured in the same run, as one table;
+# instructions a byte where valgrind is installed.
+bench-gateway:
+	cargo bench -p gateway --locked --bench door
 
 # Ways on whole cities, checked with Dijkstra's algorithm and measured against the goals.
 bench-roads:

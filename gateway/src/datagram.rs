@@ -157,14 +157,11 @@ impl Datagrams {
                     decode.admit(verdict.admission);
                 }
                 Ok(Step::Report) => {
-                    let device = report.device.clone();
-                    let said_it = std::mem::replace(&mut report, Report::of(device));
                     if let Some((_, belongs)) =
-                        speaker.as_ref().filter(|(d, _)| *d == said_it.device)
+                        speaker.as_ref().filter(|(d, _)| *d == report.device)
                     {
                         counters.records.inc();
-                        let input = input(belongs, name, said_it, now);
-                        said.records.push(input);
+                        said.records.push(input(belongs, name, &report, now));
                     }
                 }
                 Ok(Step::Reply { bytes, .. }) => said.replies.push(bytes),

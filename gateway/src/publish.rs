@@ -9,7 +9,7 @@ use ingest::fix::Report;
 use ingest::id::{DeviceId, VehicleId, VehicleKey};
 use ingest::log::{Appending, Clock, Log, LogError, NewRecord, Topic};
 use ingest::protocol::DecodeError;
-use ingest::record::{CONFLICT, DeadLetter, DeviceInput, DeviceRecord};
+use ingest::record::{CONFLICT, DeadLetter, DeviceRecord, Heard};
 use ingest::time::Timestamp;
 use tracing::{trace, warn};
 
@@ -34,16 +34,16 @@ pub(crate) struct Publisher {
 pub(crate) fn input(
     belongs: &DeviceRecord,
     protocol: &str,
-    report: Report,
+    report: &Report,
     received_at: Timestamp,
 ) -> NewRecord {
-    let input = DeviceInput::new(&belongs.tenant, protocol, report, received_at);
+    let heard = Heard::new(&belongs.tenant, protocol, report, received_at);
     let vehicle = belongs
-        .vehicle_at(input.time)
+        .vehicle_at(heard.time)
         .cloned()
-        .unwrap_or_else(|| VehicleId::of_unassigned(&input.report.device));
+        .unwrap_or_else(|| VehicleId::of_unassigned(&report.device));
     let key = VehicleKey { tenant: belongs.tenant.clone(), vehicle }.to_string();
-    input.envelope().into_record(Topic::Inputs, key.into_bytes().into())
+    heard.record(key.into_bytes().into())
 }
 
 /// The outcome of an append, after all tries.
@@ -60,7 +60,7 @@ impl Publisher {
     ) -> NewRecord {
         let mut report = Report::of(device.clone());
         report.attributes.set(Key::Other(CONFLICT.to_owned()), Value::Text(from.to_string()));
-        input(belongs, protocol, report, (self.clock)())
+        input(belongs, protocol, &report, (self.clock)())
     }
 
     /// A bad frame for people to look at.

@@ -316,15 +316,14 @@ impl Session {
     /// One decoded record becomes an input.
     fn take(&mut self, now: Timestamp) {
         let device = self.report.device.clone();
-        let report = std::mem::replace(&mut self.report, Report::of(device));
-        let Some(belongs) = self.belongs(&report.device) else {
+        let Some(belongs) = self.belongs(&device) else {
             self.refused = Some("refused");
             self.closing = true;
             return;
         };
         self.counters.records.inc();
         let name = self.protocol.name();
-        self.batch.push(input(&belongs, name, report, now));
+        self.batch.push(input(&belongs, name, &self.report, now));
     }
 
     /// The newest record of a device that was admitted here; `None` once it has been retired.

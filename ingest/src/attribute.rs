@@ -206,9 +206,32 @@ pub fn entry(name: &str) -> Option<&'static Attribute> {
     REGISTRY.binary_search_by(|a| a.name.cmp(name)).ok().map(|i| &REGISTRY[i])
 }
 
+/// How many keys belong to the identity of a record.
+const IDENTITIES: usize = {
+    let (mut count, mut at) = (0, 0);
+    while at < REGISTRY.len() {
+        count += REGISTRY[at].identity as usize;
+        at += 1;
+    }
+    count
+};
+
+/// Their names: few, so that most keys are told by their length.
+const IDENTITY: [&str; IDENTITIES] = {
+    let (mut names, mut count, mut at) = ([""; IDENTITIES], 0, 0);
+    while at < REGISTRY.len() {
+        if REGISTRY[at].identity {
+            names[count] = REGISTRY[at].name;
+            count += 1;
+        }
+        at += 1;
+    }
+    names
+};
+
 /// Whether a key belongs to the identity of a record.
 pub fn is_identity(key: &Key) -> bool {
-    matches!(key, Key::Known(name, _) if entry(name).is_some_and(|a| a.identity))
+    matches!(key, Key::Known(name, _) if IDENTITY.contains(name))
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use prost::Message;
 use thiserror::Error;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::PACKET;
 use crate::attribute::{Attributes, Key, Value};
 use crate::fix::{Fix, Measured, Report};
 use crate::id::{DeviceId, TenantId, VehicleId};
@@ -19,8 +18,10 @@ use crate::log::Topic;
 use crate::time::Timestamp;
 use crate::units::Position;
 
+mod heard;
 mod wire;
 
+pub use heard::Heard;
 pub use wire::{WireFix, WireReport};
 
 /// What an envelope holds. Numbers are on the log for ever.
@@ -270,18 +271,13 @@ pub const AHEAD_MAX_S: f64 = 60.0;
 impl DeviceInput {
     /// Settles the time and makes the identity.
     pub fn new(tenant: &TenantId, protocol: &str, report: Report, received_at: Timestamp) -> Self {
-        tracing::trace!(target: PACKET, "record");
-        let time = report
-            .time
-            .filter(|t| t.seconds_since(received_at) <= AHEAD_MAX_S)
-            .unwrap_or(received_at);
-        let pid = pid(tenant, &report, received_at);
+        let Heard { pid, time, .. } = Heard::new(tenant, protocol, &report, received_at);
         Self { pid, received_at, protocol: protocol.to_owned(), time, report }
     }
 
     /// `Fix` where it has a position, else `Report`.
     pub fn kind(&self) -> Kind {
-        if self.report.fix.is_some() { Kind::Fix } else { Kind::Report }
+        Heard::from(self).kind()
     }
 
     /// As an envelope for `inputs`.
@@ -298,7 +294,7 @@ impl DeviceInput {
 
     /// The payload alone; a `position` output carries it whole.
     pub fn payload(&self) -> Bytes {
-        WireReport::from(self).encode_to_vec().into()
+        Heard::from(self).payload()
     }
 
     /// Reads an envelope of kind `Fix` or `Report`.

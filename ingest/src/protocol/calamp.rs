@@ -14,7 +14,7 @@
 //! guide". Ignored: other options, what accumulators above count in, texts.
 
 use super::When;
-use super::cursor::{Cursor, hex};
+use super::cursor::{Cursor, digits_of};
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, Told, UDP, Wire, Wired};
 use crate::fix::{Measured, Report};
@@ -56,7 +56,7 @@ impl Wire for Calamp {
                 let length = c.u8()?;
                 let content = c.take(length.into())?;
                 if bit == 0 {
-                    told.from(hex(content).trim_end_matches('f'))?;
+                    told.from(digits_of(content).trim_end_matches('f'))?;
                 }
             }
         }

@@ -94,6 +94,33 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
 }
 
+/// Most bytes whose digits are kept as [`Digits`].
+const DIGITS_OF: usize = 20;
+
+/// Hex digits of an identity, lower case, without memory of their own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Digits {
+    text: [u8; 2 * DIGITS_OF],
+    length: usize,
+}
+
+impl std::ops::Deref for Digits {
+    type Target = str;
+    fn deref(&self) -> &str {
+        std::str::from_utf8(&self.text[..self.length]).unwrap_or_default()
+    }
+}
+
+/// Hex digits of bytes, lower case; of the first [`DIGITS_OF`] where there are more.
+pub(super) fn digits_of(bytes: &[u8]) -> Digits {
+    let (mut text, mut length) = ([0; 2 * DIGITS_OF], 0);
+    for (byte, pair) in bytes.iter().zip(text.chunks_exact_mut(2)) {
+        pair.copy_from_slice(&[byte >> 4, byte & 15].map(|d| b"0123456789abcdef"[usize::from(d)]));
+        length += 2;
+    }
+    Digits { text, length }
+}
+
 /// Two decimal digits; those that are none count as they are, as devices' own arithmetic does.
 pub(super) fn bcd(byte: u8) -> u8 {
     (byte >> 4).saturating_mul(10).saturating_add(byte & 15)

@@ -25,10 +25,12 @@
 //! is recognised by the date that follows. Ignored: the language byte, Wi-Fi scans, address
 //! queries, firmware downloads, pass-through of meters.
 
+use bytes::Bytes;
+
 use super::cursor::Cursor;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
-use super::{BadFrame, When, checksum, clock};
+use super::{BadFrame, When, checksum, clock, inbox};
 use crate::fix::{Measured, Report};
 use crate::time::Timestamp;
 
@@ -172,20 +174,21 @@ fn parts<'a>(frame: &'a [u8], told: &mut Told) -> Result<Parts<'a>, Complaint> {
 }
 
 /// A packet of the server or of a device.
-fn packet(long: bool, kind: u8, content: &[u8], serial: u16) -> Vec<u8> {
+fn packet(long: bool, kind: u8, content: &[u8], serial: u16) -> Bytes {
     let length = content.len() + 5;
-    let mut out = if long { vec![0x79, 0x79] } else { vec![0x78, 0x78] };
-    if long {
-        out.extend((length as u16).to_be_bytes());
-    } else {
-        out.push(length as u8);
-    }
-    out.push(kind);
-    out.extend(content);
-    out.extend(serial.to_be_bytes());
-    out.extend(checksum::X25.of(&out[2..]).to_be_bytes());
-    out.extend([0x0d, 0x0a]);
-    out
+    inbox::reply(|out| {
+        if long {
+            out.extend_from_slice(&[0x79, 0x79]);
+            out.extend_from_slice(&(length as u16).to_be_bytes());
+        } else {
+            out.extend_from_slice(&[0x78, 0x78, length as u8]);
+        }
+        out.extend_from_slice(&[kind]);
+        out.extend_from_slice(content);
+        out.extend_from_slice(&serial.to_be_bytes());
+        let sum = checksum::X25.of(&out[2..]).to_be_bytes();
+        out.extend_from_slice(&[sum[0], sum[1], 0x0d, 0x0a]);
+    })
 }
 
 fn answer(parts: &Parts<'_>, told: &mut Told) {
@@ -245,7 +248,7 @@ fn read(parts: &Parts<'_>, told: &mut Told) -> Result<(), Complaint> {
     let mut c = Cursor::new(parts.content);
     match parts.kind {
         0x01 => {
-            let digits = super::cursor::hex(&c.array::<8>()?);
+            let digits = super::cursor::digits_of(&c.array::<8>()?);
             told.from(digits.strip_prefix('0').unwrap_or(&digits))
         }
         0x13 | 0x23 | 0x36 if parts.content.len() >= 3 => heartbeat(parts, &mut c, told),

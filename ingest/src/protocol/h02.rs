@@ -87,7 +87,7 @@ fn binary(frame: &[u8], told: &mut Told) -> Result<(), Complaint> {
     c.skip(1)?;
     // Some send an id of eight bytes, which shows in the length.
     let id = if frame.len() == LONG - 10 { c.take(8)? } else { c.take(5)? };
-    told.from(&super::cursor::hex(id))?;
+    told.from(&super::cursor::digits_of(id))?;
     let draft = told.report();
     let [hour, minute, second, day, month, year] = c.array::<6>()?;
     draft.time(clock::six_bcd([year, month, day, hour, minute, second]));

@@ -1,6 +1,49 @@
-//! Bytes that wait for the rest of their frame.
+//! Bytes that wait for the rest of their frame, and where replies are written.
 
+use std::cell::RefCell;
 use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+
+/// Buffers that a thread keeps for decoders between frames, and the most bytes of one: a packet is
+/// decoded without asking for memory, and a connection that is idle holds none.
+const SPARE_MAX: usize = 8;
+const SPARE_BYTES_MAX: usize = 16 * 1024;
+/// Bytes that a thread's replies are cut from; a reply that waits keeps its piece.
+const REPLIES: usize = 1024;
+
+thread_local! {
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static REPLY: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+}
+
+/// An empty buffer, used before where there is one.
+fn lent() -> Vec<u8> {
+    SPARE.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+/// Takes a buffer back.
+fn back(mut buffer: Vec<u8>) {
+    if (1..=SPARE_BYTES_MAX).contains(&buffer.capacity()) {
+        buffer.clear();
+        SPARE.with_borrow_mut(|spare| {
+            if spare.len() < SPARE_MAX {
+                spare.push(buffer);
+            }
+        });
+    }
+}
+
+/// A reply as `write` makes it, in a piece of memory that it shares with others.
+pub(super) fn reply(write: impl FnOnce(&mut BytesMut)) -> Bytes {
+    REPLY.with_borrow_mut(|space| {
+        if space.capacity() < REPLIES / 8 {
+            space.reserve(REPLIES);
+        }
+        write(space);
+        space.split().freeze()
+    })
+}
 
 /// What a decoder has been fed and has not consumed yet. Holds no memory when empty, so that an
 /// idle connection costs nothing. Its bound is the decoder's: a frame longer than the protocol
@@ -14,6 +57,9 @@ pub(super) struct Inbox {
 impl Inbox {
     /// Appends what arrived.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
+        if self.bytes.capacity() == 0 {
+            self.bytes = lent();
+        }
         if self.at > 0 {
             self.bytes.drain(..self.at);
             self.at = 0;
@@ -39,7 +85,8 @@ impl Inbox {
     /// Gives memory back when nothing waits.
     pub(super) fn release(&mut self) {
         if self.is_empty() {
-            *self = Self::default();
+            self.at = 0;
+            back(std::mem::take(&mut self.bytes));
         }
     }
 }
@@ -47,5 +94,25 @@ impl Inbox {
 impl fmt::Debug for Inbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Inbox({} bytes)", self.rest().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_goes_round_and_what_was_in_it_does_not() {
+        let mut first = Inbox::default();
+        first.feed(b"a whole frame");
+        first.skip(usize::MAX);
+        first.release();
+        assert_eq!(first.bytes.capacity(), 0, "an idle connection holds nothing");
+        let mut second = Inbox::default();
+        second.feed(b"b");
+        assert!(second.bytes.capacity() >= 13 && second.rest() == b"b");
+        let replies: Vec<Bytes> =
+            (0..1000_u16).map(|n| reply(|out| out.extend_from_slice(&n.to_be_bytes()))).collect();
+        assert!(replies.iter().zip(0..1000_u16).all(|(r, n)| r[..] == n.to_be_bytes()));
     }
 }

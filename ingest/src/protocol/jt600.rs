@@ -21,7 +21,7 @@
 //! cells, U04, U09, further sensors.
 
 use super::clock;
-use super::cursor::{Cursor, bcd, hex};
+use super::cursor::{Cursor, bcd, digits_of};
 use super::fields::{Fields, decimal};
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
@@ -113,7 +113,7 @@ fn unescaped(frame: &[u8]) -> Vec<u8> {
 fn binary(frame: &[u8], told: &mut Told) -> Result<(), Complaint> {
     let mut c = Cursor::new(frame);
     c.skip(1)?;
-    told.from(hex(c.take(5)?).trim_start_matches('0'))?;
+    told.from(digits_of(c.take(5)?).trim_start_matches('0'))?;
     let lock = frame.get(8) == Some(&0);
     let version = if lock { c.u8()? } else { 0 };
     let kind = c.u8()? >> 4;

@@ -20,11 +20,13 @@
 //!
 //! A position in sub-packets is joined when its parts come in order, up to [`PARTS_MAX`] bytes.
 
-use super::cursor::{Cursor, bcd, hex};
+use bytes::Bytes;
+
+use super::cursor::{Cursor, Digits, bcd, digits_of, hex};
 use super::fields::Fields;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
-use super::{BadFrame, When, checksum, clock};
+use super::{BadFrame, When, checksum, clock, inbox};
 use crate::fix::{Measured, Report};
 use crate::time::Timestamp;
 
@@ -73,10 +75,10 @@ struct Jt808 {
 }
 
 /// A message's head.
-struct Head {
+struct Head<'a> {
     id: u16,
     /// Version and phone as they came, for the answer.
-    address: Vec<u8>,
+    address: &'a [u8],
     new: bool,
     serial: u16,
     /// Total and index of a sub-packet.
@@ -108,19 +110,24 @@ impl Wire for Jt808 {
 
     fn read(&mut self, frame: &[u8], told: &mut Told) -> Result<(), Complaint> {
         let inside = frame.strip_prefix(&[0x7e]).unwrap_or(frame);
-        unescape(inside.strip_suffix(&[0x7e]).unwrap_or(inside), &mut self.plain);
-        // What comes from a capture may have lost its escapes.
-        if told.lenient && checksum::xor(&self.plain) != 0 && checksum::xor(inside) == 0x7e {
-            self.plain = inside.strip_suffix(&[0x7e]).unwrap_or(inside).to_vec();
+        let inside = inside.strip_suffix(&[0x7e]).unwrap_or(inside);
+        let mut plain = inside;
+        if inside.contains(&0x7d) {
+            unescape(inside, &mut self.plain);
+            // What comes from a capture may have lost its escapes.
+            let lost = told.lenient && checksum::xor(inside) == 0;
+            if !lost || checksum::xor(&self.plain) == 0 {
+                plain = &self.plain;
+            }
         }
-        let Some((sent, message)) = self.plain.split_last() else {
+        let Some((sent, message)) = plain.split_last() else {
             return Err(Complaint::short(frame.len()));
         };
         told.checksum((*sent).into(), checksum::xor(message).into())?;
         let mut c = Cursor::new(message);
         let (head, device) = head(&mut c)?;
-        told.from(&device)?;
-        answer(&head, &device, told);
+        told.from(device.id())?;
+        answer(&head, device.id(), told);
         match head.part {
             None => body(&head, &mut c, told).map(|()| self.own(told)),
             Some((total, index)) => {
@@ -205,25 +212,44 @@ fn unescape(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-fn head(c: &mut Cursor<'_>) -> Result<(Head, String), Complaint> {
+fn head<'a>(c: &mut Cursor<'a>) -> Result<(Head<'a>, Phone), Complaint> {
     let (id, attributes) = (c.u16()?, c.u16()?);
     // Locks use the attributes for something else.
     let lock = matches!(id, 0x5501 | 0x5502);
     let new = attributes & 0x4000 != 0 && !lock;
-    let version = if new { c.take(1)? } else { &[] };
-    let phone = c.take(if new { 10 } else { 6 })?;
-    let address = [version, phone].concat();
+    let address = c.take(if new { 11 } else { 6 })?;
+    let phone = &address[usize::from(new)..];
     let serial = if lock { c.u8()?.into() } else { c.u16()? };
     let part = if attributes & 0x2000 != 0 && !lock { Some((c.u16()?, c.u16()?)) } else { None };
     Ok((Head { id, address, new, serial, part }, device(phone)))
 }
 
-/// The phone's digits without zeros in front; six binary bytes are an IMEI without its last.
-fn device(phone: &[u8]) -> String {
-    let digits = hex(phone);
+/// What a device calls itself.
+enum Phone {
+    /// Digits of a phone number.
+    Digits(Digits),
+    /// A number with its check digit.
+    Number(String),
+}
+
+impl Phone {
+    /// Without zeros in front.
+    fn id(&self) -> &str {
+        match self {
+            Self::Digits(digits) => match digits.trim_start_matches('0') {
+                "" => "0",
+                digits => digits,
+            },
+            Self::Number(number) => number,
+        }
+    }
+}
+
+/// The phone's digits; six binary bytes are an IMEI without its last.
+fn device(phone: &[u8]) -> Phone {
+    let digits = digits_of(phone);
     if digits.bytes().all(|b| b.is_ascii_digit()) {
-        let digits = digits.trim_start_matches('0');
-        return if digits.is_empty() { "0".to_owned() } else { digits.to_owned() };
+        return Phone::Digits(digits);
     }
     let number = phone.iter().fold(0_u128, |n, b| n << 8 | u128::from(*b)).to_string();
     // Luhn: every second digit counts twice.
@@ -233,59 +259,58 @@ fn device(phone: &[u8]) -> String {
         .map(|(i, b)| u32::from(b - b'0') << (i & 1))
         .map(|d| d / 10 + d % 10)
         .sum();
-    format!("{number}{}", (10 - sum % 10) % 10)
+    Phone::Number(format!("{number}{}", (10 - sum % 10) % 10))
 }
 
 /// A message of either side.
-fn packet(id: u16, new: bool, address: &[u8], serial: u16, body: &[u8]) -> Vec<u8> {
-    let mut plain = id.to_be_bytes().to_vec();
-    plain.extend((body.len() as u16 | if new { 0x4000 } else { 0 }).to_be_bytes());
-    plain.extend(address);
-    plain.extend(serial.to_be_bytes());
-    plain.extend(body);
-    plain.push(checksum::xor(&plain));
-    let mut out = vec![0x7e];
-    for byte in plain {
-        match byte {
-            0x7e => out.extend([0x7d, 2]),
-            0x7d => out.extend([0x7d, 1]),
-            _ => out.push(byte),
+fn packet(id: u16, new: bool, address: &[u8], serial: u16, body: &[u8]) -> Bytes {
+    let (id, serial) = (id.to_be_bytes(), serial.to_be_bytes());
+    let length = (body.len() as u16 | if new { 0x4000 } else { 0 }).to_be_bytes();
+    let parts: [&[u8]; 5] = [&id, &length, address, &serial, body];
+    let sum = parts.iter().fold(0, |sum, part| sum ^ checksum::xor(part));
+    inbox::reply(|out| {
+        out.extend_from_slice(&[0x7e]);
+        for byte in parts.into_iter().flatten().chain([&sum]) {
+            match byte {
+                0x7e => out.extend_from_slice(&[0x7d, 2]),
+                0x7d => out.extend_from_slice(&[0x7d, 1]),
+                _ => out.extend_from_slice(&[*byte]),
+            }
         }
-    }
-    out.push(0x7e);
-    out
+        out.extend_from_slice(&[0x7e]);
+    })
 }
 
-fn general(head: &Head) -> Vec<u8> {
+fn general(head: &Head<'_>) -> Bytes {
     let [a, b] = head.serial.to_be_bytes();
     let [c, d] = head.id.to_be_bytes();
-    packet(0x8001, head.new, &head.address, 0, &[a, b, c, d, 0])
+    packet(0x8001, head.new, head.address, 0, &[a, b, c, d, 0])
 }
 
-fn answer(head: &Head, device: &str, told: &mut Told) {
+fn answer(head: &Head<'_>, device: &str, told: &mut Told) {
     let (bytes, when) = match head.id {
         0x0100 => {
             let phone = &head.address[usize::from(head.new)..];
             let digits = hex(phone);
             let code = if digits.bytes().all(|b| b.is_ascii_digit()) { &digits } else { device };
             let body = [&head.serial.to_be_bytes()[..], &[0], code.as_bytes()].concat();
-            (packet(0x8100, head.new, &head.address, 0, &body), When::Immediate)
+            (packet(0x8100, head.new, head.address, 0, &body), When::Immediate)
         }
         0x0109 => {
             let c = told.received_at.civil();
             let year = (c.year as u16).to_be_bytes();
             let time = [c.month, c.day, c.hour, c.minute, c.second].map(|v| v as u8);
             let body = [&year[..], &time].concat();
-            (packet(0x8109, head.new, &head.address, 0, &body), When::Immediate)
+            (packet(0x8109, head.new, head.address, 0, &body), When::Immediate)
         }
         0x5501 | 0x5502 => {
             let [high, low] = head.id.to_be_bytes();
             let mut out = vec![0x7e, 0x44, 0x01, 0, 3];
-            out.extend(&head.address);
+            out.extend(head.address);
             out.extend([1, high, low, 0]);
             out.push(checksum::xor(&out[1..]));
             out.push(0x7e);
-            (out, When::AfterDurable)
+            (Bytes::from(out), When::AfterDurable)
         }
         0x0002 | 0x0102 | 0x1007 => (general(head), When::Immediate),
         // What answers a command of ours is not answered.
@@ -295,7 +320,7 @@ fn answer(head: &Head, device: &str, told: &mut Told) {
     told.reply(bytes, when);
 }
 
-fn body(head: &Head, c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Complaint> {
+fn body(head: &Head<'_>, c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Complaint> {
     match head.id {
         0x0200 | 0x0201 => {
             if head.id == 0x0201 {
@@ -485,7 +510,7 @@ fn login(speaker: &mut Speaker) -> Sent {
     let serial = speaker.next() as u16;
     let address = speaker.bcd(10);
     let address = [&[1][..], &address].concat();
-    let head = Head { id: 0x0102, address: address.clone(), new: true, serial, part: None };
+    let head = Head { id: 0x0102, address: &address, new: true, serial, part: None };
     let code = speaker.device.as_bytes();
     let body = [&[code.len() as u8], code].concat();
     Sent::new(packet(0x0102, true, &address, serial, &body), general(&head))
@@ -512,6 +537,6 @@ fn message(speaker: &mut Speaker, report: &Report) -> Sent {
     let time = report.time.unwrap_or_default().plus_seconds(ZONE_S);
     let local = Report { time: Some(time), ..report.clone() };
     body.extend(Plain::of(&local).six().map(|v| ((v / 10) << 4) | (v % 10)));
-    let head = Head { id: 0x0200, address: address.clone(), new: true, serial, part: None };
+    let head = Head { id: 0x0200, address: &address, new: true, serial, part: None };
     Sent::new(packet(0x0200, true, &address, serial, &body), general(&head))
 }

@@ -12,7 +12,7 @@
 //! Source: Meiligao "GPRS communication protocol" V1.6. The id is an IMEI without its last digit.
 //! Ignored: photographs, RFID logs (9966), the sentence's own sum.
 
-use super::cursor::{Cursor, hex};
+use super::cursor::{Cursor, digits_of};
 use super::fields::{Fields, decimal, hexadecimal, text};
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
@@ -76,7 +76,7 @@ impl Wire for Meiligao {
         let mut c = Cursor::new(body);
         c.skip(4)?;
         let id = c.array::<7>()?;
-        told.from(hex(&id).trim_end_matches('f'))?;
+        told.from(digits_of(&id).trim_end_matches('f'))?;
         match c.u16()? {
             0x5000 => {
                 told.reply(packet(b"@@", &id, 0x4000, &[1]), When::Immediate);

@@ -15,7 +15,7 @@
 //! Ignored: cells. What peripherals say is in `suntech/peripheral.rs`.
 
 use super::clock;
-use super::cursor::{Cursor, hex};
+use super::cursor::{Cursor, digits_of};
 use super::fields::decimal;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
@@ -301,7 +301,7 @@ fn emergency(code: i64) -> Option<&'static str> {
 fn universal_binary(frame: &[u8], told: &mut Told) -> Result<(), Complaint> {
     let mut c = Cursor::new(frame);
     c.skip(3)?;
-    told.from(&hex(c.take(5)?))?;
+    told.from(&digits_of(c.take(5)?))?;
     let mask = c.u24()?;
     let draft = told.report();
     let has = |bit: u32| mask >> bit & 1 != 0;

@@ -22,7 +22,7 @@
 //! 13 has behind its voltages, acceleration details (06 on).
 
 use super::clock;
-use super::cursor::{Cursor, hex};
+use super::cursor::{Cursor, digits_of, hex};
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{Transport, When};
@@ -77,7 +77,7 @@ impl Wire for T800x {
         c.skip(2)?;
         let number = c.u16()?;
         let imei = c.take(8)?;
-        told.from(hex(imei).trim_start_matches('0'))?;
+        told.from(digits_of(imei).trim_start_matches('0'))?;
         let answer = |code: &[u8]| {
             let number = if family == FIRST { 1 } else { number };
             head(family, kind, number, imei, code)

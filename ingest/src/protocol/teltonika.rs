@@ -35,7 +35,7 @@ use bytes::Bytes;
 
 use super::inbox::Inbox;
 use super::{Admission, BadFrame, Checksum, Decode, DecodeError, Encode, Options, Protocol};
-use super::{Step, Transport, When};
+use super::{Step, Transport, When, checksum};
 use crate::PACKET;
 use crate::fix::Report;
 use crate::id::DeviceId;
@@ -43,7 +43,6 @@ use crate::time::Timestamp;
 
 mod beacon;
 mod command;
-mod crc;
 mod element;
 mod encode;
 mod frame;
@@ -112,7 +111,7 @@ enum State {
     /// Reporting the records of the frame at the head of the inbox.
     Records(Batch),
     /// A reply that follows what was reported.
-    Reply(Vec<u8>, When),
+    Reply(Bytes, When),
     /// The connection is to be closed.
     Closed,
 }
@@ -129,7 +128,20 @@ struct Batch {
     frame: usize,
     checksum_ok: Option<bool>,
     /// What goes back when all is durable.
-    reply: Vec<u8>,
+    reply: Bytes,
+}
+
+/// How many records were taken, as a stream is told it.
+fn count(records: u8) -> Bytes {
+    static COUNTS: [[u8; 4]; 256] = {
+        let (mut counts, mut n) = ([[0; 4]; 256], 0);
+        while n < 256 {
+            counts[n][3] = n as u8;
+            n += 1;
+        }
+        counts
+    };
+    Bytes::from_static(&COUNTS[usize::from(records)])
 }
 
 impl Decoder {
@@ -187,7 +199,7 @@ impl Decoder {
     fn frame(&mut self, length: usize) -> Result<(), DecodeError> {
         let frame = &self.inbox.rest()[..length];
         let (data, sent) = frame::parts(frame);
-        let ours = crc::of(data);
+        let ours = checksum::ARC.of(data);
         let checksum_ok = sent == u32::from(ours);
         let judged = if self.device.is_none() {
             Err((BadFrame::NoIdentity, 0, "records before a login".to_owned()))
@@ -200,8 +212,7 @@ impl Decoder {
         let judged = judged.map_err(|(kind, at, reason)| DecodeError::new(kind, at, reason, frame));
         match judged {
             Ok((codec, left)) => {
-                let acknowledged = u32::from(data[1]).to_be_bytes().to_vec();
-                let reply = if codec.is_command() { Vec::new() } else { acknowledged };
+                let reply = if codec.is_command() { Bytes::new() } else { count(data[1]) };
                 let checksum_ok = Some(checksum_ok);
                 let batch = Batch { codec, left, at: 10, frame: length, checksum_ok, reply };
                 self.state = State::Records(batch);
@@ -229,7 +240,7 @@ impl Decoder {
         match judged {
             Ok((datagram, (codec, left))) => {
                 let count = rest[datagram.data + 1];
-                let reply = if codec.is_command() { Vec::new() } else { datagram.reply(count) };
+                let reply = if codec.is_command() { Bytes::new() } else { datagram.reply(count) };
                 let at = datagram.data + 2;
                 let batch = Batch { codec, left, at, frame: length, checksum_ok: None, reply };
                 let device = datagram.device;
@@ -311,7 +322,7 @@ impl Decoder {
     fn admitted(&mut self, verdict: Admission, device: DeviceId, batch: Option<Batch>) {
         self.state = match (verdict, batch) {
             (Admission::Admitted, Some(batch)) => State::Records(batch),
-            (Admission::Admitted, None) => State::Reply(vec![1], When::Immediate),
+            (Admission::Admitted, None) => State::Reply(Bytes::from_static(&[1]), When::Immediate),
             (_, Some(batch)) => {
                 self.inbox.skip(batch.frame);
                 State::Ready
@@ -355,7 +366,7 @@ impl Decode for Decoder {
                     tracing::trace!(target: PACKET, "decode");
                     self.record(batch, report)?
                 }
-                State::Reply(bytes, when) => Some(Step::Reply { bytes: Bytes::from(bytes), when }),
+                State::Reply(bytes, when) => Some(Step::Reply { bytes, when }),
                 State::Closed => {
                     self.state = State::Closed;
                     Some(Step::Close)

@@ -15,7 +15,7 @@
 //! tracker communication protocol". Ignored: access points, settings.
 
 use super::clock;
-use super::cursor::{Cursor, hex};
+use super::cursor::{Cursor, digits_of};
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{BadFrame, When};
@@ -80,7 +80,7 @@ impl Wire for Topin {
         let (length, kind) = (c.u8()?, c.u8()?);
         match kind {
             0x01 => {
-                told.from(hex(c.take(8)?).trim_start_matches('0'))?;
+                told.from(digits_of(c.take(8)?).trim_start_matches('0'))?;
                 told.reply(framed(1, 1, &[]), When::Immediate);
             }
             0x10 | 0x11 => {

@@ -13,7 +13,7 @@
 //! ```
 //! Source: Ulbotech "T300 series communication protocol". Ignored: bus (0B), signal strength.
 
-use super::cursor::{Cursor, hex};
+use super::cursor::{Cursor, digits_of, hex};
 use super::fields::text;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
@@ -83,7 +83,7 @@ impl Wire for Ulbotech {
             parts(frame).unwrap_or((frame.strip_prefix(&[MARK]).unwrap_or(frame), &[0; 2]));
         let mut c = Cursor::new(body);
         c.skip(2)?;
-        told.from(hex(c.take(8)?).trim_start_matches('0'))?;
+        told.from(digits_of(c.take(8)?).trim_start_matches('0'))?;
         told.checksum(u16::from_be_bytes(*sum).into(), checksum::XMODEM.of(body).into())?;
         told.reply(answer(*sum), When::AfterDurable);
         let stamp = c.u32()?;

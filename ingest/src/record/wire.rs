@@ -5,6 +5,8 @@ use bytes::Bytes;
 use prost::{Message, Oneof};
 
 use super::{Attributes, BadRecord, DeviceInput, DeviceRecord, Fix, Key, Measured, Pid};
+pub(super) mod put;
+
 use super::{DeviceId, Position, Report, TenantId, Timestamp, Value, VehicleId};
 
 #[derive(Clone, PartialEq, Message)]
@@ -139,22 +141,6 @@ pub struct WireReport {
     checksum_ok: Option<bool>,
 }
 
-impl From<&DeviceInput> for WireReport {
-    fn from(input: &DeviceInput) -> Self {
-        let report = &input.report;
-        Self {
-            device: report.device.as_str().to_owned(),
-            protocol: input.protocol.clone(),
-            time_us: input.time.micros(),
-            device_time_us: report.time.filter(|t| *t != input.time).map(Timestamp::micros),
-            no_time: report.time.is_none(),
-            fix: report.fix.as_ref().map(WireFix::from),
-            attributes: report.attributes.iter().map(attribute_to_wire).collect(),
-            checksum_ok: report.checksum_ok,
-        }
-    }
-}
-
 impl WireReport {
     pub(super) fn into_input(
         self,
@@ -177,21 +163,6 @@ impl WireReport {
         };
         Ok(DeviceInput { pid, received_at, protocol: self.protocol, time, report })
     }
-}
-
-fn attribute_to_wire((key, value): (&Key, &Value)) -> WireAttribute {
-    let (key, number) = match key {
-        Key::Known(name, number) => (WireKey::Known((*name).to_owned()), u32::from(*number)),
-        Key::Io(n) => (WireKey::Io(*n), 0),
-        Key::Other(name) => (WireKey::Other(name.clone()), 0),
-    };
-    let value = match value {
-        Value::Bool(v) => WireValue::Bool(*v),
-        Value::Int(v) => WireValue::Int(*v),
-        Value::Float(v) => WireValue::Float(*v),
-        Value::Text(v) => WireValue::Text(v.clone()),
-    };
-    WireAttribute { key: Some(key), number, value: Some(value) }
 }
 
 fn attribute_from_wire(wire: WireAttribute) -> Result<(Key, Value), BadRecord> {
@@ -218,7 +189,9 @@ fn attribute_from_wire(wire: WireAttribute) -> Result<(Key, Value), BadRecord> {
 
 /// The bytes of a value that enter a pid: tag and content.
 pub(super) fn value_bytes(value: &Value) -> Vec<u8> {
-    attribute_to_wire((&Key::Io(0), value)).encode_to_vec()
+    let mut out = Vec::new();
+    put::attribute(&mut out, &Key::Io(0), value);
+    out
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -280,4 +253,107 @@ pub(super) struct WireDeadLetter {
     pub(super) source: String,
     #[prost(bytes = "bytes", tag = "3")]
     pub(super) bytes: Bytes,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use prost::Message as _;
+
+    use super::*;
+    use crate::record::Heard;
+
+    impl From<&DeviceInput> for WireReport {
+        fn from(input: &DeviceInput) -> Self {
+            let report = &input.report;
+            Self {
+                device: report.device.as_str().to_owned(),
+                protocol: input.protocol.clone(),
+                time_us: input.time.micros(),
+                device_time_us: report.time.filter(|t| *t != input.time).map(Timestamp::micros),
+                no_time: report.time.is_none(),
+                fix: report.fix.as_ref().map(WireFix::from),
+                attributes: report.attributes.iter().map(attribute_to_wire).collect(),
+                checksum_ok: report.checksum_ok,
+            }
+        }
+    }
+
+    fn attribute_to_wire((key, value): (&Key, &Value)) -> WireAttribute {
+        let (key, number) = match key {
+            Key::Known(name, number) => (WireKey::Known((*name).to_owned()), u32::from(*number)),
+            Key::Io(n) => (WireKey::Io(*n), 0),
+            Key::Other(name) => (WireKey::Other(name.clone()), 0),
+        };
+        let value = match value {
+            Value::Bool(v) => WireValue::Bool(*v),
+            Value::Int(v) => WireValue::Int(*v),
+            Value::Float(v) => WireValue::Float(*v),
+            Value::Text(v) => WireValue::Text(v.clone()),
+        };
+        WireAttribute { key: Some(key), number, value: Some(value) }
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::Int),
+            any::<f64>().prop_filter("finite", |v| v.is_finite()).prop_map(Value::Float),
+            ".{0,300}".prop_map(Value::from),
+        ]
+    }
+
+    fn key() -> impl Strategy<Value = Key> {
+        prop_oneof![
+            (prop::sample::select(vec!["event", "alarm", "power_volts"]), 0..3_u16)
+                .prop_map(Key::from),
+            any::<u32>().prop_map(Key::Io),
+            "[a-z]{1,40}".prop_map(Key::Other),
+        ]
+    }
+
+    fn measured() -> impl Strategy<Value = Measured> {
+        let some = || prop::option::of(0.0..300.0_f64);
+        let place = (-180.0..180.0_f64, -90.0..90.0_f64, any::<bool>());
+        (place, some(), some(), prop::option::of(-500.0..5000.0_f64), some()).prop_map(
+            |((lng, lat, valid), speed, heading, altitude, accuracy)| Measured {
+                lng,
+                lat,
+                valid,
+                speed,
+                heading,
+                altitude,
+                accuracy,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_by_hand_is_what_is_derived(
+            fix in prop::option::of(measured()),
+            time in prop::option::of(-2_000_000_000_000_000..2_000_000_000_000_000_i64),
+            received in 0..2_000_000_000_000_000_i64,
+            attributes in prop::collection::vec((key(), value()), 0..12),
+            checksum_ok: Option<bool>,
+        ) {
+            let mut report = Report::of(DeviceId::new("352093081452251").unwrap());
+            report.fix = fix.and_then(|fix| Fix::new(fix).ok());
+            report.time = time.map(Timestamp::from_micros);
+            report.checksum_ok = checksum_ok;
+            for (key, value) in attributes {
+                report.attributes.set(key, value);
+            }
+            let tenant = TenantId::new("acme").unwrap();
+            let received = Timestamp::from_micros(received);
+            let input = DeviceInput::new(&tenant, "teltonika", report.clone(), received);
+            prop_assert_eq!(&input.payload()[..], WireReport::from(&input).encode_to_vec());
+            let record = Heard::new(&tenant, "teltonika", &report, received).record(Bytes::new());
+            prop_assert_eq!(record.value.unwrap(), input.envelope().encode());
+            for (_, value) in report.attributes.iter() {
+                let derived = attribute_to_wire((&Key::Io(0), value)).encode_to_vec();
+                prop_assert_eq!(value_bytes(value), derived);
+            }
+        }
+    }
 }

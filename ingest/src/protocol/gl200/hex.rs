@@ -25,7 +25,7 @@ use super::Cut;
 use crate::fix::Measured;
 use crate::protocol::checksum;
 use crate::protocol::clock;
-use crate::protocol::cursor::{Cursor, hex};
+use crate::protocol::cursor::{Cursor, digits_of, hex};
 use crate::protocol::fields::part;
 use crate::protocol::wire::{Complaint, Draft, Told};
 use crate::time::Timestamp;
@@ -260,7 +260,7 @@ fn elements(frame: &[u8], told: &mut Told) -> Result<(), Complaint> {
     // Four bytes of an end that no document of ours names.
     let mut c = Cursor::new(frame.get(..frame.len().saturating_sub(4)).unwrap_or_default());
     c.skip(5)?;
-    told.from(hex(c.take(8)?).trim_start_matches('0'))?;
+    told.from(digits_of(c.take(8)?).trim_start_matches('0'))?;
     c.skip(7)?;
     let time = c.u32()?;
     c.skip(2)?;

@@ -11,10 +11,10 @@
 //! picture itself is not kept, since a report carries numbers and short texts.
 
 use super::beacon::hex;
-use super::crc;
 use super::record::{Codec, Reader};
 use crate::attribute::{Key, Value, text_value};
 use crate::fix::Report;
+use crate::protocol::checksum;
 use crate::time::Timestamp;
 use crate::units::OutOfRange;
 
@@ -204,6 +204,6 @@ pub(super) fn wrapped(data: &[u8]) -> Vec<u8> {
     frame.extend([0; 4]);
     frame.extend((data.len() as u32).to_be_bytes());
     frame.extend(data);
-    frame.extend(u32::from(crc::of(data)).to_be_bytes());
+    frame.extend(u32::from(checksum::ARC.of(data)).to_be_bytes());
     frame
 }

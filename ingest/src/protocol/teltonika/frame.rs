@@ -1,9 +1,11 @@
 //! Where a frame begins and ends.
 
+use bytes::Bytes;
+
 use super::FRAME_MAX;
 use super::record::Codec;
 use crate::id::DeviceId;
-use crate::protocol::BadFrame;
+use crate::protocol::{BadFrame, inbox};
 
 /// A complaint: kind, offset, words.
 pub(super) type Complaint = (BadFrame, usize, String);
@@ -147,7 +149,8 @@ impl Datagram {
     }
 
     /// The acknowledgement of so many records.
-    pub(super) fn reply(&self, count: u8) -> Vec<u8> {
-        vec![0, 5, self.packet[0], self.packet[1], 1, self.avl_packet, count]
+    pub(super) fn reply(&self, count: u8) -> Bytes {
+        let Self { packet: [high, low], avl_packet, .. } = self;
+        inbox::reply(|out| out.extend_from_slice(&[0, 5, *high, *low, 1, *avl_packet, count]))
     }
 }

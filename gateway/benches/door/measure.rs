@@ -1,0 +1,40 @@
+//! Time of a thread and of others, as the scheduler counts it, so that a busy machine changes it
+//! little. Linux only.
+
+use std::hint::black_box;
+
+const ROUNDS: usize = 7;
+
+/// Seconds this thread has run.
+pub(crate) fn processor_seconds() -> f64 {
+    seconds_of("/proc/thread-self/schedstat")
+}
+
+/// Seconds that a thread of this process has run.
+pub(crate) fn seconds_of_thread(thread: i32) -> f64 {
+    seconds_of(&format!("/proc/self/task/{thread}/schedstat"))
+}
+
+fn seconds_of(file: &str) -> f64 {
+    let statistics = std::fs::read_to_string(file).unwrap_or_default();
+    let nanos = statistics.split(' ').next().and_then(|n| n.parse::<f64>().ok());
+    nanos.unwrap_or(f64::NAN) / 1e9
+}
+
+/// Bytes of this process that lie in memory.
+pub(crate) fn resident_bytes() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    kib.map_or(f64::NAN, |kib| kib * 1024.0)
+}
+
+/// Units of work a second in the fastest of some rounds; every round must do `count` of them.
+pub(crate) fn best(count: usize, mut work: impl FnMut() -> usize) -> f64 {
+    let mut round = || {
+        let begin = processor_seconds();
+        assert_eq!(black_box(work()), count, "all of the work is done");
+        count as f64 / (processor_seconds() - begin)
+    };
+    (0..ROUNDS).map(|_| round()).fold(0.0, f64::max)
+}
