@@ -24,6 +24,13 @@ pub(crate) struct Presence {
 }
 
 impl Presence {
+    /// Its place among all connections, from 0 to 1: those that came one after the other lie apart.
+    pub(crate) fn turn(&self) -> f64 {
+        // Fibonacci hashing: 2^64 divided by the golden ratio.
+        let spread = self.number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (spread >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
     pub(crate) fn heard(&self, now: Timestamp) {
         self.heard.store(now.micros(), Ordering::Relaxed);
     }

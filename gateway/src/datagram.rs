@@ -1,4 +1,5 @@
-//! Datagrams: each is one whole conversation, answered when its records are durable.
+//! Datagrams: each is one whole conversation, answered when its records are durable. Those of one
+//! read share an append.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,26 +12,27 @@ use ingest::log::NewRecord;
 use ingest::protocol::{Admission, BadFrame, Protocol, Recognised, Step, Transport, recognise};
 use ingest::record::DeviceRecord;
 use tokio::net::UdpSocket;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
+use crate::batch::{self, Answer, Batch};
 use crate::door::Door;
 use crate::entrance::Speech;
 use crate::limits::{DATAGRAMS_IN_FLIGHT_MAX, DRAIN_LIMIT};
 use crate::metrics::Counters;
 use crate::publish::input;
 
-/// Largest datagram, by IP.
-const DATAGRAM_BYTES_MAX: usize = 65_535;
-/// How often per-address counts begin anew and the kernel's own count is read.
+/// How often the kernel's own count is read.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// One UDP listener.
+/// One UDP socket.
 pub(crate) struct Datagrams {
     pub(crate) door: Arc<Door>,
     pub(crate) name: &'static str,
-    pub(crate) speech: Speech,
+    pub(crate) speech: Arc<Speech>,
     pub(crate) socket: Arc<UdpSocket>,
+    /// Whether it counts what the kernel dropped at its address, where several sockets share one.
+    pub(crate) counts_drops: bool,
 }
 
 /// What a datagram said.
@@ -41,25 +43,31 @@ struct Said {
     trouble: Option<&'static str>,
 }
 
+/// What the datagrams of one read said.
+#[derive(Default)]
+struct Heard {
+    /// Goes at once.
+    answers: Vec<Answer>,
+    records: Vec<NewRecord>,
+    /// Of each datagram with records: where it is counted, and its trouble.
+    waiting: Vec<(Arc<Counters>, Option<&'static str>)>,
+    /// Goes when the records are durable.
+    after: Vec<Answer>,
+    room: Option<OwnedSemaphorePermit>,
+}
+
 impl Datagrams {
     /// Reads until it is told to stop, then waits for what is under way.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
         let room = Arc::new(Semaphore::new(DATAGRAMS_IN_FLIGHT_MAX));
-        let mut buffer = vec![0_u8; DATAGRAM_BYTES_MAX];
         let mut second = tokio::time::interval(SECOND);
         let mut dropped = 0;
         loop {
             tokio::select! {
-                read = self.socket.recv_from(&mut buffer) => {
-                    // An error here is an earlier reply that found nobody; reading goes on.
-                    if let Ok((n, peer)) = read {
-                        self.receive(&buffer[..n], peer, &room).await;
-                    }
-                }
-                _ = second.tick() => {
-                    self.door.datagrams.clear();
-                    dropped = self.count_dropped(dropped);
-                }
+                ready = self.socket.readable() => if ready.is_ok() {
+                    self.read(&room).await;
+                },
+                _ = second.tick(), if self.counts_drops => dropped = self.count_dropped(dropped),
                 _ = stop.changed() => break,
             }
         }
@@ -69,11 +77,54 @@ impl Datagrams {
         }
     }
 
-    async fn receive(&self, bytes: &[u8], peer: SocketAddr, room: &Arc<Semaphore>) {
-        let address = peer.ip().to_canonical();
-        let limits = &self.door.limits;
-        let may = limits.is_exempt(address)
-            || self.door.datagrams.enter(address, limits.datagrams_per_address);
+    /// Takes what has arrived.
+    async fn read(&self, room: &Arc<Semaphore>) {
+        let mut batch = Batch::lent();
+        // An error here is an earlier answer that found nobody; reading goes on.
+        if batch.read(&self.socket).is_ok() {
+            let mut heard = Heard::default();
+            for (bytes, peer) in batch.datagrams() {
+                self.receive(bytes, peer, room, &mut heard).await;
+            }
+            self.answer(heard).await;
+        }
+        batch.back();
+    }
+
+    /// Sends what may go, and the rest when the records are durable.
+    async fn answer(&self, heard: Heard) {
+        batch::send(&self.socket, &heard.answers).await;
+        if heard.records.is_empty() {
+            return;
+        }
+        let durable = self.door.publisher.append(heard.records);
+        let socket = Arc::clone(&self.socket);
+        tokio::spawn(async move {
+            let taken = durable.await.is_ok();
+            for (counters, trouble) in heard.waiting {
+                match trouble {
+                    _ if !taken => counters.rejected("log"),
+                    Some(reason) => counters.rejected(reason),
+                    None => {
+                        counters.accepted.inc();
+                    }
+                }
+            }
+            if taken {
+                batch::send(&socket, &heard.after).await;
+            }
+            drop(heard.room);
+        });
+    }
+
+    async fn receive(
+        &self,
+        bytes: &[u8],
+        peer: SocketAddr,
+        room: &Arc<Semaphore>,
+        heard: &mut Heard,
+    ) {
+        let may = self.door.may_send(peer.ip().to_canonical());
         let found = if may { self.spoken(bytes) } else { Err("rate") };
         let counters = found.as_ref().map_or(self.speech.counters(), |(_, counters)| *counters);
         counters.received.inc();
@@ -85,7 +136,8 @@ impl Datagrams {
         let Ok(permit) = Arc::clone(room).try_acquire_owned() else {
             return counters.rejected("busy");
         };
-        let mut said = self.decode((protocol, counters), bytes, peer).await;
+        let said = self.decode((protocol, counters.as_ref()), bytes, peer).await;
+        let answers = answers(said.replies, counters, bytes.len(), peer);
         if said.records.is_empty() {
             match said.trouble {
                 Some(reason) => counters.rejected(reason),
@@ -93,30 +145,23 @@ impl Datagrams {
                     counters.accepted.inc();
                 }
             }
-            return send(&self.socket, counters, &said.replies, bytes.len(), peer).await;
+            return heard.answers.extend(answers);
         }
-        let durable = self.door.publisher.append(std::mem::take(&mut said.records));
-        let (socket, counters) = (Arc::clone(&self.socket), counters.clone());
-        let asked = bytes.len();
-        tokio::spawn(async move {
-            let taken = durable.await.is_ok();
-            match said.trouble {
-                _ if !taken => counters.rejected("log"),
-                Some(reason) => counters.rejected(reason),
-                None => {
-                    counters.accepted.inc();
-                }
-            }
-            if taken {
-                send(&socket, &counters, &said.replies, asked, peer).await;
-            }
-            drop(permit);
-        });
+        heard.records.extend(said.records);
+        heard.after.extend(answers);
+        heard.waiting.push((Arc::clone(counters), said.trouble));
+        match &mut heard.room {
+            Some(room) => room.merge(permit),
+            room => *room = Some(permit),
+        }
     }
 
     /// What a datagram speaks, or why it is not taken.
-    fn spoken(&self, bytes: &[u8]) -> Result<(&'static dyn Protocol, &Counters), &'static str> {
-        let (known, found) = match &self.speech {
+    fn spoken(
+        &self,
+        bytes: &[u8],
+    ) -> Result<(&'static dyn Protocol, &Arc<Counters>), &'static str> {
+        let (known, found) = match self.speech.as_ref() {
             Speech::One(spoken) => return Ok((spoken.protocol, &spoken.counters)),
             Speech::Any { known, .. } => (known, recognise(bytes, Transport::Udp)),
         };
@@ -136,8 +181,7 @@ impl Datagrams {
         let mut decode = protocol.decoder(Transport::Udp, &self.door.options);
         let mut said = Said::default();
         let mut speaker: Option<(DeviceId, Arc<DeviceRecord>)> = None;
-        #[expect(clippy::expect_used, reason = "one dash is a printable device id")]
-        let mut report = Report::of(DeviceId::new("-").expect("a dash is a device id"));
+        let mut report = Report::of(self.door.nobody.clone());
         let mut ended = false;
         decode.feed(bytes, now);
         loop {
@@ -196,35 +240,32 @@ impl Datagrams {
     }
 }
 
-/// Sends replies, none larger than what was asked: the door is no amplifier.
-async fn send(
-    socket: &UdpSocket,
-    counters: &Counters,
-    replies: &[Bytes],
+/// Answers to a datagram, together no larger than what was asked: the door is no amplifier.
+fn answers(
+    replies: Vec<Bytes>,
+    counters: &Arc<Counters>,
     asked: usize,
-    peer: SocketAddr,
-) {
-    let mut room = asked;
-    for reply in replies {
-        if reply.len() > room {
-            return;
-        }
-        room -= reply.len();
-        // A peer that is gone sends again or does not care.
-        if socket.send_to(reply, peer).await.is_ok() {
-            counters.replies.inc();
-        }
-    }
+    to: SocketAddr,
+) -> impl Iterator<Item = Answer> {
+    let mut room = Some(asked);
+    let fits = move |reply: &Bytes| {
+        room = room.and_then(|room| room.checked_sub(reply.len()));
+        room.is_some()
+    };
+    let answer = move |bytes| Answer { bytes, to, counters: Arc::clone(counters) };
+    replies.into_iter().take_while(fits).map(answer)
 }
 
-/// The `drops` column of the line of a port in `/proc/net/udp` (Linux `proc(5)`).
+/// The `drops` column of the lines of a port in `/proc/net/udp` (Linux `proc(5)`), together: one
+/// line for each socket that shares it.
 fn dropped_of(table: &str, port: u16) -> Option<u64> {
     let port = format!(":{port:04X}");
-    let line = table
-        .lines()
-        .skip(1)
-        .find(|l| l.split_whitespace().nth(1).is_some_and(|local| local.ends_with(&port)))?;
-    line.split_whitespace().last()?.parse().ok()
+    let here =
+        |line: &&str| line.split_whitespace().nth(1).is_some_and(|local| local.ends_with(&port));
+    let drops = |line: &str| line.split_whitespace().last()?.parse::<u64>().ok();
+    let mut lines = table.lines().skip(1).filter(here).map(drops).peekable();
+    lines.peek()?;
+    lines.sum()
 }
 
 #[cfg(test)]
@@ -236,8 +277,10 @@ mod tests {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   \
                      uid  timeout inode ref pointer drops\n  \
                      512: 0100007F:13A3 00000000:0000 07 00000000:00000000 00:00000000 00000000  \
-                     0        0 12345 2 0000000000000000 42\n";
-        assert_eq!(dropped_of(table, 0x13a3), Some(42));
+                     0        0 12345 2 0000000000000000 42\n  \
+                     512: 0100007F:13A3 00000000:0000 07 00000000:00000000 00:00000000 00000000  \
+                     0        0 12346 2 0000000000000000 8\n";
+        assert_eq!(dropped_of(table, 0x13a3), Some(50));
         assert_eq!(dropped_of(table, 0x13a4), None);
     }
 }

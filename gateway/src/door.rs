@@ -2,26 +2,32 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ingest::id::{DeviceId, TenantId};
 use ingest::protocol::{Admission, Options, PROTOCOLS, Protocol, Transport};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tracing::warn;
 
 use crate::admission::{Devices, Verdict};
 use crate::conflict::Speakers;
-use crate::limits::{HANDSHAKES_MAX, Limits, Network, PerAddress, SAMPLES_A_SECOND_MAX};
+use crate::limits::{
+    CLOSES_A_SECOND, CLOSES_WITHIN_MAX, HANDSHAKES_MAX, Limits, Network, PerAddress,
+    SAMPLES_A_SECOND_MAX,
+};
 use crate::metrics::{Counters, Metrics};
 use crate::publish::Publisher;
+use crate::ramp::Ramp;
 
 /// What a connection or datagram speaks, and where that is counted.
 #[derive(Debug, Clone)]
 pub(crate) struct Spoken {
     pub(crate) protocol: &'static dyn Protocol,
     pub(crate) transport: Transport,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
 }
 
 /// Everything that is spoken, for sockets that recognise it.
@@ -44,13 +50,18 @@ pub(crate) struct Door {
     pub(crate) speakers: Speakers,
     pub(crate) limits: Limits,
     pub(crate) options: Options,
-    pub(crate) datagrams: PerAddress,
+    /// Makes the first report of a decoder.
+    pub(crate) nobody: DeviceId,
+    pub(crate) metrics: Metrics,
     /// Connections under way.
     pub(crate) room: Arc<Semaphore>,
     /// TLS handshakes under way.
     pub(crate) handshakes: Semaphore,
     proxies: Vec<Network>,
     connections: PerAddress,
+    datagrams: PerAddress,
+    datagrams_second: AtomicI64,
+    ramp: Mutex<Ramp>,
     register_unknown: Option<TenantId>,
     sample_second: AtomicI64,
     samples: AtomicU32,
@@ -64,7 +75,13 @@ impl Door {
         proxies: Vec<Network>,
         register_unknown: Option<TenantId>,
     ) -> Self {
+        #[expect(clippy::expect_used, reason = "one dash is a printable device id")]
+        let nobody = DeviceId::new("-").expect("a dash is a device id");
         Self {
+            nobody,
+            metrics: publisher.metrics.clone(),
+            ramp: Mutex::new(Ramp::new(limits.accepts_per_second, Instant::now())),
+            datagrams_second: AtomicI64::new(0),
             publisher: Arc::new(publisher),
             devices,
             speakers: Speakers::default(),
@@ -96,9 +113,41 @@ impl Door {
         }
     }
 
+    /// One more connection may be accepted now, or has to wait so long.
+    pub(crate) fn may_accept(&self) -> Result<(), Duration> {
+        let mut ramp = self.ramp.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = ramp.enter(Instant::now());
+        if outcome.is_err() {
+            self.metrics.accept_waits();
+        }
+        outcome
+    }
+
+    /// Over how long the connections there are now are closed when the door is.
+    pub(crate) fn closes_within(&self) -> Duration {
+        let open = self.limits.connections.saturating_sub(self.room.available_permits());
+        Duration::from_secs_f64(open as f64 / CLOSES_A_SECOND).min(CLOSES_WITHIN_MAX)
+    }
+
+    fn second(&self) -> i64 {
+        (self.publisher.clock)().micros() / 1_000_000
+    }
+
+    /// Whether this address may send another datagram in this second.
+    pub(crate) fn may_send(&self, address: IpAddr) -> bool {
+        if self.limits.is_exempt(address) {
+            return true;
+        }
+        let second = self.second();
+        if self.datagrams_second.swap(second, Ordering::Relaxed) != second {
+            self.datagrams.clear();
+        }
+        self.datagrams.enter(address, self.limits.datagrams_per_address)
+    }
+
     /// Whether this second has room for another sample.
     pub(crate) fn may_sample(&self) -> bool {
-        let second = (self.publisher.clock)().micros() / 1_000_000;
+        let second = self.second();
         if self.sample_second.swap(second, Ordering::Relaxed) != second {
             self.samples.store(0, Ordering::Relaxed);
         }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{debug, trace, warn};
 
 use crate::door::{Door, Known, Place, Spoken};
-use crate::limits::{PROGRESS_LIMIT, RECOGNISE_MAX};
+use crate::limits::{PEER_GONE_AFTER, PROBE_AFTER, PROGRESS_LIMIT, RECOGNISE_MAX};
 use crate::metrics::Counters;
 use crate::proxy::{self, Header};
 use crate::session::Session;
@@ -31,12 +31,12 @@ pub(crate) enum Speech {
         /// Every protocol.
         known: Arc<Known>,
         /// Of connections that are not recognised.
-        counters: Counters,
+        counters: Arc<Counters>,
     },
 }
 
 impl Speech {
-    pub(crate) fn counters(&self) -> &Counters {
+    pub(crate) fn counters(&self) -> &Arc<Counters> {
         match self {
             Self::One(spoken) => &spoken.counters,
             Self::Any { counters, .. } => counters,
@@ -48,7 +48,7 @@ impl Speech {
 pub(crate) struct Way {
     pub(crate) door: Arc<Door>,
     pub(crate) name: &'static str,
-    pub(crate) speech: Speech,
+    pub(crate) speech: Arc<Speech>,
     pub(crate) tls: Option<Arc<Tls>>,
 }
 
@@ -63,15 +63,24 @@ impl Streams {
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
         let sessions = stop.clone();
         let mut running = JoinSet::new();
+        // Whether the next connection may enter.
+        let mut open = Err(Duration::ZERO);
         loop {
+            if open.is_err() {
+                open = self.way.door.may_accept();
+            }
             tokio::select! {
-                accepted = self.listener.accept() => match accepted {
-                    Ok((socket, peer)) => self.accept(socket, peer, &sessions, &mut running),
+                accepted = self.listener.accept(), if open.is_ok() => match accepted {
+                    Ok((socket, peer)) => {
+                        open = Err(Duration::ZERO);
+                        self.accept(socket, peer, &sessions, &mut running);
+                    }
                     Err(error) => {
                         warn!(protocol = self.way.name, %error, "accept failed");
                         sleep(ACCEPT_PAUSE).await;
                     }
                 },
+                () = sleep(open.err().unwrap_or_default()), if open.is_err() => {}
                 Some(_ended) = running.join_next(), if !running.is_empty() => {}
                 _ = stop.changed() => break,
             }
@@ -109,13 +118,15 @@ impl Streams {
     }
 }
 
-/// Replies go at once; a peer that vanished is noticed within three minutes.
+/// Replies go at once; a peer that vanished is noticed within three minutes when it is silent, and
+/// within one when a reply is on its way to it.
 fn half_open_is_found(stream: &TcpStream) -> std::io::Result<()> {
     let socket = socket2::SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_user_timeout(Some(PEER_GONE_AFTER))?;
     let keepalive = socket2::TcpKeepalive::new()
-        .with_time(Duration::from_mins(2))
-        .with_interval(Duration::from_secs(20))
+        .with_time(PROBE_AFTER)
+        .with_interval(PEER_GONE_AFTER / 3)
         .with_retries(3);
     socket.set_tcp_keepalive(&keepalive)
 }
@@ -133,7 +144,7 @@ impl Visit {
         let connections = self.way.speech.counters().connections.clone();
         connections.inc();
         let since = Instant::now();
-        let direct = match &self.way.speech {
+        let direct = match self.way.speech.as_ref() {
             Speech::One(spoken) if !self.by_proxy && self.way.tls.is_none() => Some(spoken.clone()),
             _ => None,
         };
@@ -186,7 +197,7 @@ impl Visit {
             };
             stream = Stream::tls(encrypted.map_err(failed)?);
         }
-        let spoken = match &self.way.speech {
+        let spoken = match self.way.speech.as_ref() {
             Speech::One(spoken) => spoken.clone(),
             Speech::Any { known, .. } => recognised(&mut stream, known).await?,
         };
@@ -231,5 +242,21 @@ async fn recognised(stream: &mut Stream, known: &Known) -> Result<Spoken, &'stat
             }
             Recognised::Need | Recognised::Nothing => return Err("unrecognised"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_peer_that_vanishes_is_looked_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        half_open_is_found(&stream).unwrap();
+        let socket = socket2::SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), PROBE_AFTER);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(PEER_GONE_AFTER));
     }
 }

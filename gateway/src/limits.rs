@@ -44,6 +44,16 @@ pub const RELOAD_EVERY: Duration = Duration::from_secs(30);
 pub const SAMPLES_A_SECOND_MAX: u32 = 10;
 /// Draining on shutdown: replies still waited for this long.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(8);
+/// Connections closed in a second on shutdown, so that their devices do not all come back at once.
+pub const CLOSES_A_SECOND: f64 = 2_000.0;
+/// On shutdown all connections have begun to close after this long, however many there are.
+pub const CLOSES_WITHIN_MAX: Duration = Duration::from_secs(5);
+/// A peer that confirms nothing of what was sent to it, or of a probe, for this long is gone.
+pub const PEER_GONE_AFTER: Duration = Duration::from_mins(1);
+/// Silence after which a peer is probed.
+pub const PROBE_AFTER: Duration = Duration::from_mins(2);
+/// Sockets that share one address, at most.
+pub const SOCKETS_MAX: usize = 64;
 /// Addresses that are counted at the same time; beyond, the counts start anew.
 const ADDRESSES_MAX: usize = 65_536;
 
@@ -98,6 +108,9 @@ pub struct Limits {
     pub connections_per_address: u32,
     /// Datagrams a second from one address.
     pub datagrams_per_address: u32,
+    /// Connections accepted in a second, all listeners together; a fifth of that after a start,
+    /// rising for ten seconds. Others wait.
+    pub accepts_per_second: u32,
     /// Ranges free of the two per-address limits: operators' networks, where thousands of devices
     /// share an address. Loopback always is.
     pub exempt: Vec<Network>,
@@ -109,6 +122,7 @@ impl Default for Limits {
             connections: 50_000,
             connections_per_address: 256,
             datagrams_per_address: 200,
+            accepts_per_second: 5_000,
             exempt: Vec::new(),
         }
     }

@@ -8,7 +8,6 @@ use ingest::id::TenantId;
 use ingest::log::{Clock, Log, LogError};
 use ingest::protocol::{Protocol, Transport};
 use thiserror::Error;
-use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval_at};
@@ -22,15 +21,13 @@ use crate::health::Health;
 use crate::limits::{Limits, Network, RELOAD_EVERY};
 use crate::metrics::Metrics;
 use crate::publish::Publisher;
+use crate::socket::{tcp, udp};
 use crate::tls::{Tls, TlsError, TlsFiles};
 
 /// Name of a socket whose protocol is recognised by what is said there first.
 pub const ANY: &str = "any";
-/// Connections waiting to be accepted.
-const BACKLOG: u32 = 4096;
-/// Receive buffer of a UDP socket, bytes: a second of a large fleet (the kernel may give less).
-const UDP_BUFFER_BYTES: usize = 4 * 1024 * 1024;
-/// One socket to open.
+
+/// One address to listen on.
 #[derive(Debug, Clone)]
 pub struct Listen {
     /// What is spoken there; `None`: whatever is recognised, over TCP or UDP.
@@ -84,6 +81,9 @@ pub struct Settings {
     pub proxies: Vec<Network>,
     /// Unknown devices become this tenant's; `None`: they are refused.
     pub register_unknown: Option<TenantId>,
+    /// Sockets that share each address, at most [`crate::limits::SOCKETS_MAX`], so that as many processors accept
+    /// and read; 0 counts as 1.
+    pub sockets: usize,
 }
 
 /// Why the door does not open.
@@ -110,6 +110,14 @@ pub enum StartError {
     /// The devices can not be read.
     #[error("devices can not be read: {0}")]
     Devices(#[from] LogError),
+}
+
+/// What every listener is given.
+struct Shared<'a> {
+    door: &'a Arc<Door>,
+    known: &'a Arc<Known>,
+    stopped: &'a watch::Receiver<bool>,
+    sockets: usize,
 }
 
 /// The open door. Dropping it stops nothing; call [`Gateway::stop`].
@@ -150,7 +158,7 @@ impl Gateway {
             health: Arc::clone(&health),
             metrics: metrics.clone(),
         };
-        let Settings { listen, limits, proxies, register_unknown } = settings;
+        let Settings { listen, limits, proxies, register_unknown, sockets } = settings;
         let door = Arc::new(Door::new(publisher, devices, limits, proxies, register_unknown));
         let (stop, stopped) = watch::channel(false);
         let mut gateway = Self {
@@ -166,40 +174,41 @@ impl Gateway {
         let recognises = listen.iter().any(|l| l.protocol.is_none());
         let known = Arc::new(if recognises { door::known(metrics) } else { Known::new() });
         for listen in &listen {
-            gateway.open(listen, &door, &known, &stopped)?;
+            let shared = Shared { door: &door, known: &known, stopped: &stopped, sockets };
+            gateway.open(listen, &shared)?;
         }
         gateway.watch_certificates(stopped);
         Ok(gateway)
     }
 
-    fn open(
-        &mut self,
-        listen: &Listen,
-        door: &Arc<Door>,
-        known: &Arc<Known>,
-        stopped: &watch::Receiver<bool>,
-    ) -> Result<(), StartError> {
+    fn open(&mut self, listen: &Listen, shared: &Shared<'_>) -> Result<(), StartError> {
         let (name, transport, address) = (listen.name(), listen.transport, listen.address);
         let refused = |source| StartError::Listen { protocol: name, address, source };
         let counters = self.metrics.of(name, transport);
-        let (door, stopped) = (Arc::clone(door), stopped.clone());
-        let speech = match listen.protocol {
+        let (door, stopped) = (Arc::clone(shared.door), shared.stopped);
+        let speech = Arc::new(match listen.protocol {
             Some(protocol) => Speech::One(Spoken { protocol, transport, counters }),
-            None => Speech::Any { known: Arc::clone(known), counters },
-        };
+            None => Speech::Any { known: Arc::clone(shared.known), counters },
+        });
         let address = if transport == Transport::Udp {
-            let socket = Arc::new(udp(address).map_err(refused)?);
-            let address = socket.local_addr().map_err(refused)?;
-            self.listeners.spawn(Datagrams { door, name, speech, socket }.run(stopped));
+            let (address, sockets) = udp(address, shared.sockets).map_err(refused)?;
+            for (nth, socket) in sockets.into_iter().enumerate() {
+                let (door, speech, socket) =
+                    (Arc::clone(&door), Arc::clone(&speech), Arc::new(socket));
+                let datagrams = Datagrams { door, name, speech, socket, counts_drops: nth == 0 };
+                self.listeners.spawn(datagrams.run(stopped.clone()));
+            }
             address
         } else {
             let tls = listen.tls.as_ref().map(|files| Tls::open(files).map(Arc::new)).transpose();
             let tls = tls.map_err(|source| StartError::Tls { protocol: name, source })?;
             self.certificates.extend(tls.clone());
-            let listener = tcp(address).map_err(refused)?;
-            let address = listener.local_addr().map_err(refused)?;
+            let (address, listeners) = tcp(address, shared.sockets).map_err(refused)?;
             let way = Arc::new(Way { door, name, speech, tls });
-            self.listeners.spawn(Streams { way, listener }.run(stopped));
+            for listener in listeners {
+                let streams = Streams { way: Arc::clone(&way), listener };
+                self.listeners.spawn(streams.run(stopped.clone()));
+            }
             address
         };
         let tls = listen.tls.is_some();
@@ -268,29 +277,4 @@ impl Gateway {
             warn!("the follower of devices did not end");
         }
     }
-}
-
-fn tcp(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = socket2::Socket::new(
-        socket2::Domain::for_address(address),
-        socket2::Type::STREAM,
-        Some(socket2::Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG.cast_signed())?;
-    TcpListener::from_std(socket.into())
-}
-
-fn udp(address: SocketAddr) -> std::io::Result<UdpSocket> {
-    let socket = socket2::Socket::new(
-        socket2::Domain::for_address(address),
-        socket2::Type::DGRAM,
-        Some(socket2::Protocol::UDP),
-    )?;
-    socket.set_recv_buffer_size(UDP_BUFFER_BYTES)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    UdpSocket::from_std(socket.into())
 }

@@ -1,5 +1,7 @@
 //! What the door counts. Names are constants; labels come from closed sets.
 
+use std::sync::Arc;
+
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -47,6 +49,7 @@ pub struct Metrics {
     datagrams_rejected: ByReason,
     datagrams_kernel_dropped: ByProtocol,
     append_failures: Counter,
+    accept_waits: Counter,
     reloads: Family<[(&'static str, &'static str); 1], Counter>,
     pub(crate) appending_bytes: Gauge,
     durable_seconds: DurableSeconds,
@@ -109,6 +112,11 @@ impl Metrics {
             "Changed certificates that were read: used, or refused and the former kept",
             self.reloads.clone(),
         );
+        r.register(
+            "milepost_gateway_accept_waits",
+            "Times that connections waited because too many came at once",
+            self.accept_waits.clone(),
+        );
         for outcome in RELOAD_OUTCOMES {
             drop(self.reloads.get_or_create(&[("outcome", outcome)]));
         }
@@ -125,14 +133,14 @@ impl Metrics {
     }
 
     /// The counters of one listener, all of them made with 0.
-    pub(crate) fn of(&self, name: &'static str, transport: Transport) -> Counters {
+    pub(crate) fn of(&self, name: &'static str, transport: Transport) -> Arc<Counters> {
         let by = |family: &ByProtocol| family.get_or_create(&[("protocol", name)]).clone();
         let because = |family: &ByReason, reason: &'static str| {
             family.get_or_create(&[("protocol", name), ("reason", reason)]).clone()
         };
         let udp = transport == Transport::Udp;
         let datagrams = |family: &ByProtocol| if udp { by(family) } else { Counter::default() };
-        Counters {
+        Arc::new(Counters {
             connections: self.connections.clone(),
             records: by(&self.records),
             replies: by(&self.replies),
@@ -146,7 +154,12 @@ impl Metrics {
                 (r, if udp { because(rejected, r) } else { Counter::default() })
             }),
             kernel_dropped: datagrams(&self.datagrams_kernel_dropped),
-        }
+        })
+    }
+
+    /// A connection has to wait before it is accepted.
+    pub(crate) fn accept_waits(&self) {
+        self.accept_waits.inc();
     }
 
     pub(crate) fn append_failed(&self) {
@@ -178,7 +191,7 @@ const BAD_FRAMES: [BadFrame; 6] = [
 ];
 
 /// One listener's counters, looked up once.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Counters {
     pub(crate) connections: Gauge,
     pub(crate) records: Counter,

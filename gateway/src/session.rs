@@ -56,13 +56,29 @@ enum End {
     Because(&'static str),
 }
 
+/// When the door closes: each connection in its turn, and all of them in time.
+struct Drain {
+    /// It is read until then.
+    close_at: Instant,
+    /// Its replies are waited for until then.
+    until: Instant,
+}
+
+impl Drain {
+    /// `turn`: its place among all, from 0 to 1.
+    fn begin(turn: f64, within: Duration) -> Self {
+        let now = Instant::now();
+        Self { close_at: now + within.mul_f64(turn), until: now + DRAIN_LIMIT }
+    }
+}
+
 /// One connection and all that it waits for.
 pub(crate) struct Session {
     door: Arc<Door>,
     protocol: &'static dyn Protocol,
     transport: Transport,
     name: String,
-    counters: Counters,
+    counters: Arc<Counters>,
     decode: Box<dyn Decode>,
     report: Report,
     presence: Arc<Presence>,
@@ -89,8 +105,7 @@ impl Session {
         let Spoken { protocol, transport, counters } = spoken;
         let decode = protocol.decoder(transport, &door.options);
         let presence = door.speakers.enter(peer.ip().to_canonical(), (door.publisher.clock)());
-        #[expect(clippy::expect_used, reason = "one dash is a printable device id")]
-        let nobody = DeviceId::new("-").expect("a dash is a device id");
+        let report = Report::of(door.nobody.clone());
         Self {
             name: peer.to_string(),
             door,
@@ -98,7 +113,7 @@ impl Session {
             transport,
             counters,
             decode,
-            report: Report::of(nobody),
+            report,
             presence,
             identities: Vec::new(),
             speaker: None,
@@ -129,7 +144,7 @@ impl Session {
 
     async fn serve(&mut self, stream: &mut Stream, stop: &mut watch::Receiver<bool>) -> End {
         let presence = Arc::clone(&self.presence);
-        let mut drain_until = None;
+        let mut drain: Option<Drain> = None;
         loop {
             if let Err(end) = self.write(stream).await {
                 return end;
@@ -138,7 +153,11 @@ impl Session {
                 return self.refused.map_or(End::Done, End::Because);
             }
             let reading = !self.closing && self.has_room();
-            let deadline = drain_until.unwrap_or_else(|| self.deadline());
+            let deadline = match &drain {
+                Some(drain) if self.closing => drain.until,
+                Some(drain) => drain.close_at.min(self.deadline()),
+                None => self.deadline(),
+            };
             tokio::select! {
                 durable = oldest(&mut self.waiting) => {
                     if durable.is_err() {
@@ -154,15 +173,14 @@ impl Session {
                         self.closing = true;
                     }
                 }
-                () = sleep_until(deadline) => match self.overdue(drain_until.is_some()) {
+                () = sleep_until(deadline) => match self.overdue(drain.as_ref()) {
                     Some("log") => return self.not_durable(stream).await,
                     Some(reason) => return End::Because(reason),
-                    None => {}
+                    None => self.closing |= drain.is_some(),
                 },
                 () = presence.replaced.notified() => return End::Because("replaced"),
-                _ = stop.changed(), if drain_until.is_none() => {
-                    self.closing = true;
-                    drain_until = Some(Instant::now() + DRAIN_LIMIT);
+                _ = stop.changed(), if drain.is_none() => {
+                    drain = Some(Drain::begin(presence.turn(), self.door.closes_within()));
                 }
             }
         }
@@ -188,10 +206,12 @@ impl Session {
     }
 
     /// What is overdue now that the deadline has passed.
-    fn overdue(&self, draining: bool) -> Option<&'static str> {
+    fn overdue(&self, drain: Option<&Drain>) -> Option<&'static str> {
         let past = |since: Instant, limit: Duration| since.elapsed() >= limit;
-        if draining {
-            return Some("log");
+        match drain {
+            Some(_) if self.closing => return Some("log"),
+            Some(drain) if Instant::now() >= drain.close_at => return None,
+            _ => {}
         }
         if let (Transport::Http, Some(Waiting::Append { since, .. })) =
             (self.transport, self.waiting.front())

@@ -67,6 +67,8 @@ pub struct Gateway {
     pub listen: BTreeMap<String, String>,
     /// Ranges that are believed for whom they connect.
     pub proxies: Vec<String>,
+    /// Sockets that share each address; 0: one for each processor.
+    pub sockets: usize,
     /// `[gateway.tls]`: further sockets, named as in `listen`.
     pub tls: BTreeMap<String, DoorTls>,
     /// `[gateway.limits]`.
@@ -79,6 +81,7 @@ impl Default for Gateway {
             host: "127.0.0.1".into(),
             listen: BTreeMap::new(),
             proxies: Vec::new(),
+            sockets: 1,
             tls: BTreeMap::new(),
             limits: DoorLimits::default(),
         }
@@ -110,6 +113,8 @@ pub struct DoorLimits {
     pub connections_per_address: u32,
     /// Datagrams a second from one address.
     pub datagrams_per_address: u32,
+    /// Connections accepted in a second.
+    pub accepts_per_second: u32,
     /// Ranges free of per-address limits.
     pub exempt: Vec<String>,
 }
@@ -121,6 +126,7 @@ impl Default for DoorLimits {
             connections: limits.connections,
             connections_per_address: limits.connections_per_address,
             datagrams_per_address: limits.datagrams_per_address,
+            accepts_per_second: limits.accepts_per_second,
             exempt: Vec::new(),
         }
     }
@@ -265,6 +271,10 @@ pub const KEYS: &[(&str, &str)] = &[
         "Ranges that connect for others and must say for whom (PROXY protocol 1 or 2).",
     ),
     (
+        "gateway.sockets",
+        "Sockets that share each address, so that as many processors accept; 0: one for each.",
+    ),
+    (
         "gateway.listen",
         "One protocol elsewhere: teltonika = \"0.0.0.0:5027\"; mqtt is owntracks over MQTT; any \
          takes all, told apart by their first bytes.",
@@ -278,6 +288,10 @@ pub const KEYS: &[(&str, &str)] = &[
     ("gateway.limits.connections", "Connections at a time, all protocols together."),
     ("gateway.limits.connections_per_address", "Connections at a time from one address."),
     ("gateway.limits.datagrams_per_address", "Datagrams a second from one address."),
+    (
+        "gateway.limits.accepts_per_second",
+        "Connections accepted in a second; a fifth of that after a start, rising for ten seconds.",
+    ),
     (
         "gateway.limits.exempt",
         "Ranges without per-address limits, where many devices share an address; loopback is one.",
@@ -446,8 +460,15 @@ impl Config {
             connections: limits.connections,
             connections_per_address: limits.connections_per_address,
             datagrams_per_address: limits.datagrams_per_address,
+            accepts_per_second: limits.accepts_per_second,
             exempt,
         })
+    }
+
+    /// Sockets that share each of the door's addresses.
+    pub fn door_sockets(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        if self.gateway.sockets == 0 { processors() } else { self.gateway.sockets }
     }
 
     /// Ranges that connect for others and say for whom.

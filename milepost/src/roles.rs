@@ -357,6 +357,7 @@ async fn start_gateway(
         limits: config.limits()?,
         proxies: config.proxies()?,
         register_unknown: door.register_unknown,
+        sockets: config.door_sockets(),
     };
     let open = settings.register_unknown.is_some()
         && settings.listen.iter().any(|l| !l.address.ip().is_loopback());
