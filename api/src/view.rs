@@ -27,6 +27,26 @@ pub struct DeviceIn {
     /// Protocols it may speak; absent or empty: any.
     #[serde(default)]
     pub protocols: Option<Vec<String>>,
+    /// Networks it may speak from, such as `10.0.0.0/8`; absent or empty: any.
+    #[serde(default)]
+    pub networks: Option<Vec<String>>,
+    /// What it has to show: Wialon's or MQTT's password, an HTTP bearer's token, JT808's
+    /// authentication code; 8 to 128 characters. It then speaks only protocols that can show it.
+    /// Nobody can read it again; absent: it stays as it is; empty: it is removed.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, write_only)]
+    pub secret: Option<Unshown>,
+}
+
+/// A text that no log shows.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Unshown(pub String);
+
+impl std::fmt::Debug for Unshown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Unshown")
+    }
 }
 
 /// A device.
@@ -42,6 +62,10 @@ pub struct DeviceOut {
     pub valid_from: Option<String>,
     /// Protocols it may speak; empty: any.
     pub protocols: Vec<String>,
+    /// Networks it may speak from; empty: any.
+    pub networks: Vec<String>,
+    /// Whether it has to show a secret.
+    pub has_secret: bool,
     /// Its vehicles over time, oldest first.
     pub assignments: Vec<AssignmentOut>,
     /// Rises with each change; also the `ETag`.
@@ -72,6 +96,8 @@ impl DeviceOut {
             vehicle: held.and_then(|(_, vehicle)| vehicle.clone()),
             valid_from: held.map(|(from, _)| time(*from)),
             protocols: row.protocols.clone(),
+            networks: row.networks.clone(),
+            has_secret: row.secret.is_some(),
             assignments: row.assignments.iter().map(assignment).collect(),
             version: row.version,
         }

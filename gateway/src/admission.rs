@@ -2,6 +2,7 @@
 //! followed from then on.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use ingest::id::{DeviceId, TenantId, percent_decoded, percent_encoded};
 use ingest::log::{Log, LogError, Reader, Record, Topic};
+use ingest::network::Network;
 use ingest::protocol::Admission;
 use ingest::record::{DeviceRecord, Envelope};
 use ingest::time::Timestamp;
@@ -35,19 +37,30 @@ pub enum RegisterError {
     Log(#[from] LogError),
 }
 
+/// Why a device may not speak; label values.
+pub const REFUSALS: [&str; 6] =
+    ["unknown", "protocol", "network", "secret_missing", "secret_wrong", "conflict"];
+
+/// Who wants to speak, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// As whom.
+    pub device: &'a DeviceId,
+    /// By which protocol.
+    pub protocol: &'a str,
+    /// From where.
+    pub address: IpAddr,
+    /// What it has shown to be believed.
+    pub shown: Option<&'a [u8]>,
+}
+
 /// The verdict on an identity, with the device's record where it is admitted.
 #[derive(Debug, Clone)]
 pub struct Verdict {
     /// What to tell the decoder.
     pub admission: Admission,
-    /// Whose it is; `None` unless admitted.
-    pub record: Option<Arc<DeviceRecord>>,
-}
-
-impl Verdict {
-    const fn no(admission: Admission) -> Self {
-        Self { admission, record: None }
-    }
+    /// Whose it is; else which of [`REFUSALS`].
+    pub record: Result<Arc<DeviceRecord>, &'static str>,
 }
 
 /// All known devices.
@@ -62,13 +75,15 @@ impl Devices {
         self.known.read().unwrap_or_else(PoisonError::into_inner).get(device).cloned()
     }
 
-    /// May this device speak this protocol?
-    pub fn admit(&self, device: &DeviceId, protocol: &str) -> Verdict {
-        let Some(record) = self.get(device) else { return Verdict::no(Admission::Unknown) };
-        if !record.protocols.is_empty() && !record.protocols.iter().any(|p| p == protocol) {
-            return Verdict::no(Admission::Refused);
+    /// May this device speak so?
+    pub fn admit(&self, claim: &Claim<'_>) -> Verdict {
+        let Some(record) = self.get(claim.device) else {
+            return Verdict { admission: Admission::Unknown, record: Err("unknown") };
+        };
+        match refusal(&record, claim) {
+            None => Verdict { admission: Admission::Admitted, record: Ok(record) },
+            Some(reason) => Verdict { admission: Admission::Refused, record: Err(reason) },
         }
-        Verdict { admission: Admission::Admitted, record: Some(record) }
     }
 
     /// Writes a device that nobody knows to the log as one of `tenant`, without a vehicle, and
@@ -91,6 +106,8 @@ impl Devices {
             tenant: tenant.clone(),
             protocols: Vec::new(),
             assignments: vec![(Timestamp::default(), None)],
+            networks: Vec::new(),
+            secret: None,
         });
         let key = percent_encoded(device).into_bytes().into();
         log.append(vec![record.envelope().into_record(Topic::Devices, key)]).await?;
@@ -117,6 +134,22 @@ impl Devices {
             Ok(belongs) => self.put(device, Some(Arc::new(belongs))),
             Err(e) => warn!(%device, error = %e, "device record is not decodable"),
         }
+    }
+}
+
+/// Why a known device may not speak so. What it may not do is told before what it does not know.
+fn refusal(record: &DeviceRecord, claim: &Claim<'_>) -> Option<&'static str> {
+    if !record.protocols.is_empty() && !record.protocols.iter().any(|p| p == claim.protocol) {
+        return Some("protocol");
+    }
+    let here = |network: &Network| network.contains(claim.address);
+    if !record.networks.is_empty() && !record.networks.iter().any(here) {
+        return Some("network");
+    }
+    match (&record.secret, claim.shown) {
+        (Some(_), None) => Some("secret_missing"),
+        (Some(secret), Some(shown)) if !secret.is(shown) => Some("secret_wrong"),
+        _ => None,
     }
 }
 
@@ -188,6 +221,7 @@ fn follow(reader: &mut dyn Reader, devices: &Devices, stop: &AtomicBool) {
 mod tests {
     use super::*;
     use ingest::log::MemoryLog;
+    use ingest::secret::Secret;
 
     #[tokio::test]
     async fn devices_are_known_from_the_log_and_by_registering() {
@@ -198,18 +232,28 @@ mod tests {
             tenant: tenant.clone(),
             protocols: vec!["osmand".into()],
             assignments: vec![],
+            networks: vec![Network::parse("192.0.2.0/24").unwrap()],
+            secret: Secret::new([7; 16], b"open sesame"),
         };
         let key = percent_encoded(&van).into_bytes().into();
         log.append(vec![record.envelope().into_record(Topic::Devices, key)]).await.unwrap();
 
         let devices = Arc::new(Devices::default());
         let mut follower = Follower::start(&log, &devices).unwrap();
-        assert_eq!(devices.admit(&van, "osmand").admission, Admission::Admitted);
-        assert_eq!(devices.admit(&van, "teltonika").admission, Admission::Refused);
         let other = DeviceId::new("other").unwrap();
-        assert_eq!(devices.admit(&other, "osmand").admission, Admission::Unknown);
+        let of = |device, protocol, address: &str, shown: Option<&'static [u8]>| {
+            let address = address.parse().unwrap();
+            devices.admit(&Claim { device, protocol, address, shown }).record.err()
+        };
+        let (here, right) = ("192.0.2.9", Some(&b"open sesame"[..]));
+        assert_eq!(of(&van, "osmand", here, right), None);
+        assert_eq!(of(&van, "teltonika", here, right), Some("protocol"));
+        assert_eq!(of(&van, "osmand", "198.51.100.1", right), Some("network"));
+        assert_eq!(of(&van, "osmand", here, None), Some("secret_missing"));
+        assert_eq!(of(&van, "osmand", here, Some(b"open barley")), Some("secret_wrong"));
+        assert_eq!(of(&other, "osmand", here, None), Some("unknown"));
         devices.register(&log, &tenant, &other).await.unwrap();
-        assert_eq!(devices.admit(&other, "osmand").admission, Admission::Admitted);
+        assert_eq!(of(&other, "osmand", here, None), None);
         follower.stop();
     }
 }

@@ -17,7 +17,8 @@ const HEARD_S: f64 = 60.0;
 #[derive(Debug)]
 pub(crate) struct Presence {
     number: u64,
-    address: IpAddr,
+    /// Where it comes from.
+    pub(crate) address: IpAddr,
     heard: AtomicI64,
     /// Told when somebody else takes over its identity.
     pub(crate) replaced: Notify,
@@ -38,7 +39,7 @@ impl Presence {
 
 /// What came of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Claim {
+pub(crate) enum Outcome {
     /// The identity is this connection's now.
     Granted,
     /// Another address has it and is alive.
@@ -80,19 +81,19 @@ impl Speakers {
         device: &DeviceId,
         claimant: &Arc<Presence>,
         now: Timestamp,
-    ) -> Claim {
+    ) -> Outcome {
         let mut table = self.lock();
         if let Some(holder) = table.by_device.get(device)
             && holder.number != claimant.number
         {
             let heard = Timestamp::from_micros(holder.heard.load(Ordering::Relaxed));
             if holder.address != claimant.address && now.seconds_since(heard) < HEARD_S {
-                return Claim::Conflict;
+                return Outcome::Conflict;
             }
             holder.replaced.notify_one();
         }
         table.by_device.insert(device.clone(), Arc::clone(claimant));
-        Claim::Granted
+        Outcome::Granted
     }
 
     /// The connection is over.
@@ -120,13 +121,13 @@ mod tests {
         let speakers = Speakers::default();
         let device = DeviceId::new("352093081452251").unwrap();
         let old = speakers.enter("192.0.2.1".parse().unwrap(), at(0));
-        assert_eq!(speakers.claim(&device, &old, at(0)), Claim::Granted);
+        assert_eq!(speakers.claim(&device, &old, at(0)), Outcome::Granted);
         let thief = speakers.enter("192.0.2.2".parse().unwrap(), at(30));
-        assert_eq!(speakers.claim(&device, &thief, at(30)), Claim::Conflict);
+        assert_eq!(speakers.claim(&device, &thief, at(30)), Outcome::Conflict);
         let same = speakers.enter("192.0.2.1".parse().unwrap(), at(31));
-        assert_eq!(speakers.claim(&device, &same, at(31)), Claim::Granted);
-        assert_eq!(speakers.claim(&device, &thief, at(95)), Claim::Granted);
+        assert_eq!(speakers.claim(&device, &same, at(31)), Outcome::Granted);
+        assert_eq!(speakers.claim(&device, &thief, at(95)), Outcome::Granted);
         speakers.leave(&thief, std::iter::once(&device));
-        assert_eq!(speakers.claim(&device, &old, at(96)), Claim::Granted);
+        assert_eq!(speakers.claim(&device, &old, at(96)), Outcome::Granted);
     }
 }

@@ -15,6 +15,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
+use crate::admission::Claim;
 use crate::batch::{self, Answer, Batch};
 use crate::door::Door;
 use crate::entrance::Speech;
@@ -192,12 +193,15 @@ impl Datagrams {
                 }
                 Ok(Step::NeedBytes | Step::Close) => break,
                 Ok(Step::Identify(device)) => {
-                    let verdict = self.door.admit(&device, name).await;
-                    if verdict.record.is_none() {
+                    let address = peer.ip().to_canonical();
+                    let shown = decode.shown();
+                    let claim = Claim { device: &device, protocol: name, address, shown };
+                    let verdict = self.door.admit(&claim, counters).await;
+                    if verdict.record.is_err() {
                         let unknown = verdict.admission == Admission::Unknown;
                         said.trouble = Some(if unknown { "unknown_device" } else { "refused" });
                     }
-                    speaker = verdict.record.map(|r| (device, r));
+                    speaker = verdict.record.ok().map(|r| (device, r));
                     decode.admit(verdict.admission);
                 }
                 Ok(Step::Report) => {

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::admission::{Devices, Verdict};
+use crate::admission::{Claim, Devices, Verdict};
 use crate::conflict::Speakers;
 use crate::limits::{
     CLOSES_A_SECOND, CLOSES_WITHIN_MAX, HANDSHAKES_MAX, Limits, Network, PerAddress,
@@ -99,18 +99,21 @@ impl Door {
     }
 
     /// May this device speak? Unknown ones register themselves where that is allowed.
-    pub(crate) async fn admit(&self, device: &DeviceId, protocol: &str) -> Verdict {
-        let verdict = self.devices.admit(device, protocol);
-        let (Admission::Unknown, Some(tenant)) = (verdict.admission, &self.register_unknown) else {
-            return verdict;
-        };
-        match self.devices.register(self.publisher.log.as_ref(), tenant, device).await {
-            Ok(record) => Verdict { admission: Admission::Admitted, record: Some(record) },
-            Err(error) => {
-                warn!(%device, %error, "device could not be registered");
-                verdict
+    pub(crate) async fn admit(&self, claim: &Claim<'_>, counters: &Counters) -> Verdict {
+        let mut verdict = self.devices.admit(claim);
+        if let (Admission::Unknown, Some(tenant)) = (verdict.admission, &self.register_unknown) {
+            let device = claim.device;
+            match self.devices.register(self.publisher.log.as_ref(), tenant, device).await {
+                Ok(record) => {
+                    verdict = Verdict { admission: Admission::Admitted, record: Ok(record) };
+                }
+                Err(error) => warn!(%device, %error, "device could not be registered"),
             }
         }
+        if let Err(reason) = verdict.record {
+            counters.refused(reason);
+        }
+        verdict
     }
 
     /// One more connection may be accepted now, or has to wait so long.

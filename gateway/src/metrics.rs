@@ -10,6 +10,8 @@ use prometheus_client::registry::Registry;
 
 use ingest::protocol::{BadFrame, Transport};
 
+use crate::admission::REFUSALS;
+
 type ByProtocol = Family<[(&'static str, &'static str); 1], Counter>;
 type ByReason = Family<[(&'static str, &'static str); 2], Counter>;
 
@@ -44,6 +46,7 @@ pub struct Metrics {
     bytes: ByProtocol,
     bad_frames: ByReason,
     closed: ByReason,
+    refused: ByReason,
     datagrams_received: ByProtocol,
     datagrams_accepted: ByProtocol,
     datagrams_rejected: ByReason,
@@ -81,6 +84,11 @@ impl Metrics {
             "milepost_gateway_connections_closed",
             "Connections refused or ended by the gateway",
             self.closed.clone(),
+        );
+        r.register(
+            "milepost_gateway_devices_refused",
+            "Times that a device was not let speak",
+            self.refused.clone(),
         );
         r.register(
             "milepost_gateway_datagrams_received",
@@ -147,6 +155,7 @@ impl Metrics {
             bytes: by(&self.bytes),
             bad: BAD_FRAMES.map(|kind| (kind, because(&self.bad_frames, kind.name()))),
             closed: CONNECTION_REASONS.map(|r| (r, because(&self.closed, r))),
+            refused: REFUSALS.map(|r| (r, because(&self.refused, r))),
             received: datagrams(&self.datagrams_received),
             accepted: datagrams(&self.datagrams_accepted),
             rejected: DATAGRAM_REASONS.map(|r| {
@@ -199,6 +208,7 @@ pub(crate) struct Counters {
     pub(crate) bytes: Counter,
     bad: [(BadFrame, Counter); 6],
     closed: [(&'static str, Counter); 13],
+    refused: [(&'static str, Counter); 6],
     pub(crate) received: Counter,
     pub(crate) accepted: Counter,
     rejected: [(&'static str, Counter); 7],
@@ -219,6 +229,9 @@ impl Counters {
     }
     pub(crate) fn closed(&self, reason: &'static str) {
         inc(&self.closed, &reason);
+    }
+    pub(crate) fn refused(&self, reason: &'static str) {
+        inc(&self.refused, &reason);
     }
     pub(crate) fn rejected(&self, reason: &'static str) {
         inc(&self.rejected, &reason);

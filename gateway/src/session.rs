@@ -19,7 +19,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, trace};
 
-use crate::conflict::{Claim, Presence};
+use crate::admission::Claim;
+use crate::conflict::{Outcome, Presence};
 use crate::door::{Door, Spoken};
 use crate::limits::{
     BAD_FRAMES_A_MINUTE_MAX, DRAIN_LIMIT, HTTP_DURABLE_LIMIT, IDENTITIES_MAX, PROGRESS_LIMIT,
@@ -301,18 +302,27 @@ impl Session {
             self.refused = Some("refused");
             return Admission::Refused;
         }
-        let verdict = self.door.admit(&device, self.protocol.name()).await;
-        let Some(belongs) = verdict.record else {
-            let unknown = verdict.admission == Admission::Unknown;
-            self.refused = Some(if unknown { "unknown_device" } else { "refused" });
-            debug!(peer = %self.name, %device, "device is not admitted");
-            return verdict.admission;
+        let (protocol, address) = (self.protocol.name(), self.presence.address);
+        let claim = Claim { device: &device, protocol, address, shown: self.decode.shown() };
+        let verdict = self.door.admit(&claim, &self.counters).await;
+        let belongs = match verdict.record {
+            Ok(belongs) => belongs,
+            Err(reason) => {
+                let unknown = verdict.admission == Admission::Unknown;
+                self.refused = Some(if unknown { "unknown_device" } else { "refused" });
+                debug!(peer = %self.name, %device, reason, "device is not admitted");
+                if reason == "secret_wrong" {
+                    // A connection that stays open for others is no place to guess fast.
+                    self.count_bad_frame();
+                }
+                return verdict.admission;
+            }
         };
         // A request is complete in itself; only a lasting connection can be in conflict.
         if self.transport != Transport::Http {
             let now = (self.door.publisher.clock)();
-            if self.door.speakers.claim(&device, &self.presence, now) == Claim::Conflict {
-                let address = self.presence_address();
+            if self.door.speakers.claim(&device, &self.presence, now) == Outcome::Conflict {
+                self.counters.refused("conflict");
                 let publisher = &self.door.publisher;
                 let record = publisher.conflict(&belongs, self.protocol.name(), &device, address);
                 self.batch.push(record);
@@ -326,11 +336,6 @@ impl Session {
         }
         self.speaker = Some(Speaker { device, belongs });
         Admission::Admitted
-    }
-
-    fn presence_address(&self) -> std::net::IpAddr {
-        let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
-        self.name.parse().unwrap_or(unspecified).ip().to_canonical()
     }
 
     /// One decoded record becomes an input.
@@ -405,12 +410,21 @@ impl Session {
             // One record of a frame that is answered: dead-lettered it counts as durable.
             return;
         }
+        self.count_bad_frame();
+        if !error.recoverable {
+            self.refused = Some("bad_frames");
+            self.closing = true;
+        }
+    }
+
+    /// One more of those of which only so many a minute are borne with.
+    fn count_bad_frame(&mut self) {
         if self.bad_since.elapsed() > Duration::from_mins(1) {
             self.bad_since = Instant::now();
             self.bad_frames = 0;
         }
         self.bad_frames += 1;
-        if !error.recoverable || self.bad_frames > BAD_FRAMES_A_MINUTE_MAX {
+        if self.bad_frames > BAD_FRAMES_A_MINUTE_MAX {
             self.refused = Some("bad_frames");
             self.closing = true;
         }

@@ -244,6 +244,11 @@ pub trait Decode: Send {
     fn end(&mut self) {}
     /// Answers `Step::Identify`: may this device speak, and if not, why.
     fn admit(&mut self, verdict: Admission);
+    /// What was shown along with the identity that `Step::Identify` asks about: a password, a token,
+    /// an authentication code. `None`: nothing, or the protocol has no such thing.
+    fn shown(&self) -> Option<&[u8]> {
+        None
+    }
     /// Whether a frame has begun and not ended (the progress timeout runs).
     fn mid_frame(&self) -> bool;
     /// How long this stream may be silent, where its peer has said so (MQTT's keep alive); `None`:

@@ -15,6 +15,8 @@ use crate::attribute::{Attributes, Key, Value};
 use crate::fix::{Fix, Measured, Report};
 use crate::id::{DeviceId, TenantId, VehicleId};
 use crate::log::Topic;
+use crate::network::Network;
+use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::units::Position;
 
@@ -322,7 +324,14 @@ pub struct DeviceRecord {
     pub protocols: Vec<String>,
     /// Its vehicles over time, oldest first, at most [`ASSIGNMENTS_MAX`]; `None`: to no vehicle.
     pub assignments: Vec<(Timestamp, Option<VehicleId>)>,
+    /// Networks it may speak from, at most [`NETWORKS_MAX`]; empty: any.
+    pub networks: Vec<Network>,
+    /// What it has to show; then it speaks only protocols that can show it.
+    pub secret: Option<Secret>,
 }
+
+/// Networks of a device.
+pub const NETWORKS_MAX: usize = 16;
 
 /// Assignments remembered with a device; older ones only matter to resends older than them all.
 pub const ASSIGNMENTS_MAX: usize = 16;

@@ -59,6 +59,8 @@ impl Door {
             tenant: TenantId::new("acme").unwrap(),
             protocols: vec![],
             assignments: vec![(Timestamp::default(), Some(VehicleId::new("van-1").unwrap()))],
+            networks: vec![],
+            secret: None,
         };
         let key = percent_encoded(&device).into_bytes().into();
         stored.append(vec![record.envelope().into_record(Topic::Devices, key)]).await.unwrap();

@@ -145,6 +145,8 @@ impl Van {
             tenant: tenant(),
             protocols: vec![],
             assignments: vec![(Timestamp::default(), Some(self.vehicle.clone()))],
+            networks: vec![],
+            secret: None,
         };
         let key = percent_encoded(&self.device).into_bytes().into();
         let assignment = Assignment {

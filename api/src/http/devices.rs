@@ -8,7 +8,9 @@ use engine::model::Assignment;
 use engine::record::input::assignment_envelope;
 use ingest::id::{DeviceId, TenantId, VehicleId, VehicleKey, percent_encoded};
 use ingest::log::{NewRecord, Topic};
-use ingest::record::{ASSIGNMENTS_MAX, Pid};
+use ingest::network::Network;
+use ingest::record::{ASSIGNMENTS_MAX, NETWORKS_MAX, Pid};
+use ingest::secret::{SALT, SECRET_MAX, SECRET_MIN, Secret};
 use ingest::time::Timestamp;
 use rusqlite::Connection;
 
@@ -19,6 +21,7 @@ use crate::app::Shared;
 use crate::auth::{Manager, Reader};
 use crate::problem::{Failures, Problem};
 use crate::store::devices::{self, DeviceRow};
+use crate::store::keys::random_bytes;
 use crate::store::pending::{self, Change, Pending};
 use crate::store::{StoreError, vehicles};
 use crate::view::{DeviceIn, DeviceOut};
@@ -57,7 +60,7 @@ pub(crate) async fn put(
             return Err(Problem::conflict(format!("device `{device}` is being changed")));
         }
         let version = found.as_ref().map_or(0, |(_, versions)| versions.reserved) + 1;
-        let row = merged(current, &device, tenant, &wanted, version);
+        let row = merged(current, &device, tenant, &wanted, version)?;
         if current.is_some_and(|old| same(old, &row)) {
             return Ok((DeviceRow { version: version - 1, ..row }, None));
         }
@@ -79,6 +82,9 @@ struct Wanted {
     vehicle: Option<VehicleId>,
     from: Timestamp,
     protocols: Vec<String>,
+    networks: Vec<String>,
+    /// `None`: it stays; empty: it goes.
+    secret: Option<String>,
 }
 
 fn wanted(body: &DeviceIn, now: Timestamp) -> Result<Wanted, Problem> {
@@ -110,7 +116,46 @@ fn wanted(body: &DeviceIn, now: Timestamp) -> Result<Wanted, Problem> {
             return Err(Problem::value("protocols", name, &format!("some of: {known}")));
         }
     }
-    Ok(Wanted { vehicle, from, protocols })
+    let networks = networks(body.networks.as_deref().unwrap_or_default())?;
+    let secret = body.secret.as_ref().map(|secret| secret.0.clone());
+    let fits =
+        |secret: &String| secret.is_empty() || (SECRET_MIN..=SECRET_MAX).contains(&secret.len());
+    if !secret.as_ref().is_none_or(fits) {
+        let expected = format!("{SECRET_MIN} to {SECRET_MAX} bytes, or nothing");
+        return Err(Problem::value("secret", "(not shown)", &expected));
+    }
+    Ok(Wanted { vehicle, from, protocols, networks, secret })
+}
+
+/// Ranges of addresses, as they are stored.
+fn networks(asked: &[String]) -> Result<Vec<String>, Problem> {
+    if asked.len() > NETWORKS_MAX {
+        let (shown, most) = (asked.len().to_string(), format!("at most {NETWORKS_MAX} ranges"));
+        return Err(Problem::value("networks", &shown, &most));
+    }
+    let range = |text: &String| {
+        let network = Network::parse(text).map_err(|_bad| {
+            Problem::value("networks", text, "ranges of addresses such as 10.0.0.0/8")
+        })?;
+        Ok(network.to_string())
+    };
+    asked.iter().map(range).collect()
+}
+
+/// Salt and hash of the secret that a device has from now on. The same one again changes nothing.
+fn secret_of(current: Option<&DeviceRow>, wanted: &Wanted) -> Result<Option<Vec<u8>>, StoreError> {
+    let held = current.and_then(|row| row.secret.clone());
+    let Some(asked) = &wanted.secret else { return Ok(held) };
+    if asked.is_empty() {
+        return Ok(None);
+    }
+    let is_held = held.as_deref().and_then(Secret::from_bytes);
+    if is_held.is_some_and(|secret| secret.is(asked.as_bytes())) {
+        return Ok(held);
+    }
+    let mut salt = [0; SALT];
+    salt.copy_from_slice(&random_bytes()?[..SALT]);
+    Ok(Secret::new(salt, asked.as_bytes()).map(|secret| secret.bytes()))
 }
 
 /// The device as it becomes: assignments not before the wanted one give way to it.
@@ -120,7 +165,7 @@ fn merged(
     tenant: &TenantId,
     wanted: &Wanted,
     version: u64,
-) -> DeviceRow {
+) -> Result<DeviceRow, StoreError> {
     let mut assignments = current.map(|row| row.assignments.clone()).unwrap_or_default();
     let vehicle = wanted.vehicle.as_ref().map(ToString::to_string);
     assignments.retain(|(from, _)| *from < wanted.from.micros());
@@ -129,18 +174,23 @@ fn merged(
     }
     let surplus = assignments.len().saturating_sub(ASSIGNMENTS_MAX);
     assignments.drain(..surplus);
-    DeviceRow {
+    Ok(DeviceRow {
         device: device.to_string(),
         tenant: tenant.to_string(),
         version,
         protocols: wanted.protocols.clone(),
         assignments,
+        networks: wanted.networks.clone(),
+        secret: secret_of(current, wanted)?,
         retired: false,
-    }
+    })
 }
 
 fn same(a: &DeviceRow, b: &DeviceRow) -> bool {
-    a.protocols == b.protocols && a.assignments == b.assignments
+    let parts = |row: &DeviceRow| {
+        (row.protocols.clone(), row.assignments.clone(), row.networks.clone(), row.secret.clone())
+    };
+    parts(a) == parts(b)
 }
 
 /// A change of a device on its way to the log.

@@ -1,7 +1,9 @@
 //! Devices: whose each one is, now and from when on.
 
 use ingest::id::{DeviceId, TenantId, VehicleId};
+use ingest::network::Network;
 use ingest::record::DeviceRecord;
+use ingest::secret::Secret;
 use ingest::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,12 @@ pub struct DeviceRow {
     pub protocols: Vec<String>,
     /// (from, microseconds; vehicle), oldest first; no vehicle: it is kept unassigned.
     pub assignments: Vec<(i64, Option<String>)>,
+    /// Networks it may speak from; empty: any.
+    #[serde(default)]
+    pub networks: Vec<String>,
+    /// Salt and hash of what it has to show.
+    #[serde(default)]
+    pub secret: Option<Vec<u8>>,
     /// It has left; the id is free again.
     pub retired: bool,
 }
@@ -39,6 +47,8 @@ impl DeviceRow {
             let vehicle = vehicle.as_deref().map(VehicleId::new).transpose().map_err(wrong)?;
             Ok((Timestamp::from_micros(*from), vehicle))
         };
+        let network =
+            |text: &String| Network::parse(text).map_err(|e| StoreError::Value(e.to_string()));
         Ok(DeviceRecord {
             tenant: TenantId::new(&self.tenant).map_err(wrong)?,
             protocols: self.protocols.clone(),
@@ -47,7 +57,17 @@ impl DeviceRow {
                 .iter()
                 .map(assignment)
                 .collect::<Result<_, StoreError>>()?,
+            networks: self.networks.iter().map(network).collect::<Result<_, StoreError>>()?,
+            secret: self.secret()?,
         })
+    }
+
+    /// What it has to show.
+    pub fn secret(&self) -> Result<Option<Secret>, StoreError> {
+        let Some(bytes) = &self.secret else { return Ok(None) };
+        let secret = Secret::from_bytes(bytes);
+        let wrong = || StoreError::Value(format!("secret of device `{}`", self.device));
+        secret.map(Some).ok_or_else(wrong)
     }
 }
 
@@ -55,6 +75,10 @@ impl DeviceRow {
 struct Body {
     protocols: Vec<String>,
     assignments: Vec<(i64, Option<String>)>,
+    #[serde(default)]
+    networks: Vec<String>,
+    #[serde(default)]
+    secret: Option<Vec<u8>>,
 }
 
 /// A device, whoever it belongs to, with its versions. Version 0: it is reserved but was never
@@ -104,6 +128,8 @@ fn from_columns((device, tenant, version, body): Columns) -> Result<DeviceRow, S
         version: version as u64,
         protocols: body.protocols,
         assignments: body.assignments,
+        networks: body.networks,
+        secret: body.secret,
         retired: false,
     })
 }
@@ -128,7 +154,12 @@ pub(super) fn take(connection: &Connection, row: &DeviceRow) -> Result<(), Store
         )?;
         return Ok(());
     }
-    let body = Body { protocols: row.protocols.clone(), assignments: row.assignments.clone() };
+    let body = Body {
+        protocols: row.protocols.clone(),
+        assignments: row.assignments.clone(),
+        networks: row.networks.clone(),
+        secret: row.secret.clone(),
+    };
     let body = serde_json::to_string(&body).map_err(|e| StoreError::Value(e.to_string()))?;
     connection.execute(
         "UPDATE devices SET version = ?2, settled = MAX(settled, ?2), body = ?3

@@ -20,6 +20,8 @@ pub(super) struct Request<'a> {
     /// The media type, lower or upper case as sent; empty where there is none.
     pub(super) content_type: &'a [u8],
     pub(super) body: &'a [u8],
+    /// Credentials as sent.
+    authorization: &'a [u8],
     /// Whether the connection ends with the answer.
     pub(super) close: bool,
     /// Bytes of the request.
@@ -81,13 +83,15 @@ pub(super) fn cut(bytes: &[u8]) -> Result<Option<Request<'_>>, Refusal> {
         }
     };
     let mut length = 0;
-    let mut content_type: &[u8] = b"";
+    let (mut content_type, mut authorization): (&[u8], &[u8]) = (b"", b"");
     let mut close = request.version == Some(0);
     for header in request.headers.iter() {
         if header.name.eq_ignore_ascii_case("content-length") {
             length = content_length(header.value)?;
         } else if header.name.eq_ignore_ascii_case("content-type") {
             content_type = header.value;
+        } else if header.name.eq_ignore_ascii_case("authorization") {
+            authorization = header.value;
         } else if header.name.eq_ignore_ascii_case("connection") {
             let says = |word: &[u8]| header.value.eq_ignore_ascii_case(word);
             close = says(b"close") || (close && !says(b"keep-alive"));
@@ -98,7 +102,46 @@ pub(super) fn cut(bytes: &[u8]) -> Result<Option<Request<'_>>, Refusal> {
     }
     let Some(body) = bytes.get(head..head + length) else { return Ok(None) };
     let target = request.path.unwrap_or_default();
-    Ok(Some(Request { target, content_type, body, close, length: head + length }))
+    let length = head + length;
+    Ok(Some(Request { target, content_type, body, authorization, close, length }))
+}
+
+impl Request<'_> {
+    /// The secret it shows: a bearer's token (RFC 6750), or the password of a user (RFC 7617).
+    pub(super) fn secret(&self) -> Option<Vec<u8>> {
+        let at = self.authorization.iter().position(|b| *b == b' ')?;
+        let (scheme, rest) = self.authorization.split_at(at);
+        let credentials = rest.trim_ascii();
+        if scheme.eq_ignore_ascii_case(b"bearer") {
+            return Some(credentials.to_vec());
+        }
+        let pair = scheme.eq_ignore_ascii_case(b"basic").then(|| base64(credentials))??;
+        let colon = pair.iter().position(|b| *b == b':')?;
+        Some(pair[colon + 1..].to_vec())
+    }
+}
+
+/// Bytes of a base64 text (RFC 4648 §4); what fills its end may be missing.
+fn base64(text: &[u8]) -> Option<Vec<u8>> {
+    let end = text.iter().rposition(|b| *b != b'=').map_or(0, |at| at + 1);
+    let mut bytes = Vec::with_capacity(end * 3 / 4);
+    let (mut bits, mut count) = (0_u32, 0);
+    for byte in &text[..end] {
+        let six = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        (bits, count) = (bits << 6 | u32::from(six), count + 6);
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+        }
+    }
+    Some(bytes)
 }
 
 fn content_length(value: &[u8]) -> Result<usize, Refusal> {
@@ -113,5 +156,28 @@ fn content_length(value: &[u8]) -> Result<usize, Refusal> {
             let reason = format!("content length `{}`", value.escape_ascii());
             Err(Refusal::new(BadFrame::Malformed, reason, BAD_REQUEST))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_shows_its_secret() {
+        let secret = |header: &str| {
+            let text = format!("GET /?id=1 HTTP/1.1\r\nHost: a\r\n{header}\r\n\r\n");
+            cut(text.as_bytes()).unwrap().unwrap().secret()
+        };
+        assert_eq!(secret("Authorization: Bearer s3cret-token").unwrap(), b"s3cret-token");
+        assert_eq!(secret("authorization: basic YW5hOm9wZW46c2VzYW1l").unwrap(), b"open:sesame");
+        assert_eq!(secret("Authorization: Basic YW5hOnB3").unwrap(), b"pw");
+        for none in
+            ["X: y", "Authorization: Basic *", "Authorization: Digest a", "Authorization: x"]
+        {
+            assert_eq!(secret(none), None, "{none}");
+        }
+        assert_eq!(base64(b"Zm9vYg==").unwrap(), b"foob");
+        assert_eq!(base64(b"").unwrap(), b"");
     }
 }

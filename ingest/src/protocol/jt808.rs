@@ -127,6 +127,9 @@ impl Wire for Jt808 {
         let mut c = Cursor::new(message);
         let (head, device) = head(&mut c)?;
         told.from(device.id())?;
+        if head.id == 0x0102 && head.part.is_none() {
+            told.shows(code(&head, c.rest()));
+        }
         answer(&head, device.id(), told);
         match head.part {
             None => body(&head, &mut c, told).map(|()| self.own(told)),
@@ -279,6 +282,14 @@ fn packet(id: u16, new: bool, address: &[u8], serial: u16, body: &[u8]) -> Bytes
         }
         out.extend_from_slice(&[0x7e]);
     })
+}
+
+/// The authentication code of 0102; before 2019 it is all there is.
+fn code<'a>(head: &Head<'_>, body: &'a [u8]) -> &'a [u8] {
+    match body.split_first() {
+        Some((length, rest)) if head.new => rest.get(..usize::from(*length)).unwrap_or(rest),
+        _ => body,
+    }
 }
 
 fn general(head: &Head<'_>) -> Bytes {

@@ -71,6 +71,8 @@ type Record = Result<Report, OutOfRange>;
 struct Message {
     device: DeviceId,
     records: Vec<Record>,
+    /// What the request shows.
+    secret: Option<Vec<u8>>,
 }
 
 /// Why it says nothing: kind and words.
@@ -126,7 +128,9 @@ impl Decoder {
         };
         self.close = request.close;
         let length = request.length;
+        let secret = request.secret();
         let message = read(&request, self.received_at)
+            .map(|message| Message { secret, ..message })
             .map_err(|(kind, reason)| DecodeError::new(kind, 0, reason, &rest[..length]));
         self.inbox.skip(length);
         match message {
@@ -222,6 +226,13 @@ impl Decode for Decoder {
             State::Asked(_) => State::Refuse(http::bad_request(self.close)),
             other => other,
         };
+    }
+
+    fn shown(&self) -> Option<&[u8]> {
+        match &self.state {
+            State::Asked(message) => message.secret.as_deref(),
+            _ => None,
+        }
     }
 
     fn mid_frame(&self) -> bool {

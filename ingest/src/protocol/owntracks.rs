@@ -161,6 +161,10 @@ impl Listener {
         let long = connect.keep_alive_s == 0 || connect.keep_alive_s > KEEP_ALIVE_S;
         let shorter = version == Version::V5 && long;
         self.keep_alive_s = if shorter { KEEP_ALIVE_S } else { connect.keep_alive_s };
+        // The user's name is not looked at: the topic says who speaks.
+        if let Some(password) = connect.password {
+            told.shows(password);
+        }
         if let Some(topic) = connect.will {
             told.from(device_of(topic))?;
         }

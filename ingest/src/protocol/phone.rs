@@ -63,6 +63,7 @@ impl Wire for Phone {
             return Err(Complaint::bad("request", frame));
         };
         told.open();
+        told.frame_shows(request.secret());
         let read = (self.read)(&request, told);
         match read {
             Ok(()) if told.is_again() => {}

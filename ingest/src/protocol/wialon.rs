@@ -114,6 +114,10 @@ impl Wialon {
             id = fields.text();
         }
         told.from(id)?;
+        let password = fields.text();
+        if !matches!(password, "" | "NA") {
+            told.shows(password.as_bytes());
+        }
         told.reply("#AL#1\r\n", When::Immediate);
         Ok(())
     }

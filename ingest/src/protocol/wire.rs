@@ -282,6 +282,12 @@ pub(super) struct Told {
     /// Read what is wrong as well as it can be.
     pub(super) lenient: bool,
     pub(super) udp: bool,
+    /// The secret that the connection, or this frame, shows.
+    shown: Option<Box<[u8]>>,
+    /// What was shown when its device was admitted.
+    proved: Option<Box<[u8]>>,
+    /// Whether every frame shows its own.
+    each_shows: bool,
     checksum_ok: Option<bool>,
     /// How often this frame has been read before: once for each device that it speaks for.
     pub(super) part: usize,
@@ -307,6 +313,16 @@ impl Told {
         self.named =
             Some(device.map_err(|e| Complaint::new(BadFrame::Malformed, 0, e.to_string()))?);
         Ok(())
+    }
+    /// The device shows a secret, by which it may be believed from here on.
+    pub(super) fn shows(&mut self, secret: &[u8]) {
+        self.shown = Some(secret.into());
+    }
+    /// This frame shows a secret or none, as every one does: it may be another sender's, whose
+    /// connections a proxy joins.
+    pub(super) fn frame_shows(&mut self, secret: Option<Vec<u8>>) {
+        self.shown = secret.map(Vec::into_boxed_slice);
+        self.each_shows = true;
     }
     /// Who speaks: the device that this frame names, or the connection's.
     pub(super) fn device(&self) -> Option<&str> {
@@ -430,6 +446,9 @@ impl Decoder {
             received_at: Timestamp::default(),
             lenient: options.checksum == Checksum::Lenient,
             udp: transport == Transport::Udp,
+            shown: None,
+            proved: None,
+            each_shows: false,
             checksum_ok: None,
             part: 0,
             next_part: 0,
@@ -524,6 +543,9 @@ impl Decoder {
             self.shut();
         }
         self.asked = self.told.named.take();
+        if self.asked.is_none() && self.told.each_shows && self.told.shown != self.told.proved {
+            self.asked = self.told.device.clone().filter(|_| self.told.count > 0);
+        }
         if outcome.is_err() {
             self.told.forget();
         }
@@ -536,6 +558,7 @@ impl Decoder {
     fn settle(&mut self, device: DeviceId, verdict: Admission) {
         if verdict == Admission::Admitted {
             self.told.device = Some(device);
+            self.told.proved.clone_from(&self.told.shown);
             return;
         }
         self.told.forget();
@@ -551,8 +574,9 @@ impl Decoder {
             return;
         }
         self.told.replies.clear();
-        // Several devices may share a connection: the others go on.
-        if self.told.device.is_none() && !self.told.udp {
+        // Several devices may share a connection: the others go on, but for a request, which must
+        // be answered.
+        if (self.told.device.is_none() || self.told.each_shows) && !self.told.udp {
             self.shut();
             if verdict == Admission::Refused && !refusal.is_empty() {
                 self.told.reply(Bytes::from_static(refusal), When::Immediate);
@@ -600,6 +624,10 @@ impl Decode for Decoder {
 
     fn admit(&mut self, verdict: Admission) {
         self.verdict = self.asked.is_some().then_some(verdict);
+    }
+
+    fn shown(&self) -> Option<&[u8]> {
+        self.told.shown.as_deref()
     }
 
     fn mid_frame(&self) -> bool {

@@ -61,6 +61,8 @@ fn a_resend_after_reassignment_goes_where_the_original_went() {
         tenant: TenantId::new("acme").expect("id"),
         protocols: vec!["osmand".into()],
         assignments: vec![(at(100), van("a")), (at(200), van("b")), (at(300), None)],
+        networks: vec![Network::parse("10.0.0.0/8").unwrap()],
+        secret: Secret::new([7; 16], b"a long secret"),
     };
     let back = DeviceRecord::from_envelope(&record.envelope()).expect("record");
     assert_eq!(back, record);

@@ -7,7 +7,7 @@ use prost::{Message, Oneof};
 use super::{Attributes, BadRecord, DeviceInput, DeviceRecord, Fix, Key, Measured, Pid};
 pub(super) mod put;
 
-use super::{DeviceId, Position, Report, TenantId, Timestamp, Value, VehicleId};
+use super::{DeviceId, Network, Position, Report, Secret, TenantId, Timestamp, Value, VehicleId};
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct WireEnvelope {
@@ -211,6 +211,11 @@ pub(super) struct WireDevice {
     protocols: Vec<String>,
     #[prost(message, repeated, tag = "3")]
     assignments: Vec<WireAssignment>,
+    #[prost(string, repeated, tag = "4")]
+    networks: Vec<String>,
+    /// Salt and hash; empty: none.
+    #[prost(bytes = "vec", tag = "5")]
+    secret: Vec<u8>,
 }
 
 impl From<&DeviceRecord> for WireDevice {
@@ -223,6 +228,8 @@ impl From<&DeviceRecord> for WireDevice {
             tenant: record.tenant.as_str().to_owned(),
             protocols: record.protocols.clone(),
             assignments: record.assignments.iter().map(assignment).collect(),
+            networks: record.networks.iter().map(ToString::to_string).collect(),
+            secret: record.secret.map(|secret| secret.bytes()).unwrap_or_default(),
         }
     }
 }
@@ -237,10 +244,21 @@ impl WireDevice {
             };
             Ok::<_, BadRecord>((Timestamp::from_micros(a.from_us), vehicle))
         };
+        let network =
+            |text: &String| Network::parse(text).map_err(|e| BadRecord::Value(e.to_string()));
+        let secret =
+            match self.secret.as_slice() {
+                [] => None,
+                bytes => Some(Secret::from_bytes(bytes).ok_or_else(|| {
+                    BadRecord::Value(format!("secret of `{}` bytes", bytes.len()))
+                })?),
+            };
         Ok(DeviceRecord {
             tenant: TenantId::new(&self.tenant).map_err(wrong)?,
             protocols: self.protocols,
             assignments: self.assignments.into_iter().map(assignment).collect::<Result<_, _>>()?,
+            networks: self.networks.iter().map(network).collect::<Result<_, _>>()?,
+            secret,
         })
     }
 }

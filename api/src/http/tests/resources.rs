@@ -49,6 +49,35 @@ fn a_device_goes_to_the_log_with_its_assignments() {
 }
 
 #[test]
+fn a_devices_secret_is_written_and_never_read() {
+    let world = World::new("secrets");
+    let put = |body: &serde_json::Value| world.ask("PUT", "/v1/devices/35", Some(body));
+    let stored = || {
+        let devices = world.records(Topic::Devices);
+        let envelope = Envelope::decode(devices[0].value.clone().unwrap()).unwrap();
+        DeviceRecord::from_envelope(&envelope).unwrap()
+    };
+    let (status, json) = put(&json!({"secret": "open sesame", "networks": ["10.1.0.0/16"]}));
+    assert_eq!((status, &json["has_secret"]), (201, &json!(true)), "{json}");
+    assert_eq!(json["networks"], json!(["10.1.0.0/16"]));
+    assert!(json.get("secret").is_none() && !json.to_string().contains("sesame"));
+    assert!(stored().secret.unwrap().is(b"open sesame"));
+    let (_, json) = put(&json!({"secret": "open sesame", "networks": ["10.1.0.0/16"]}));
+    assert_eq!(json["version"], 1, "the same secret changes nothing");
+    let (_, json) = put(&json!({}));
+    assert_eq!((&json["has_secret"], &json["networks"]), (&json!(true), &json!([])));
+    assert!(stored().secret.unwrap().is(b"open sesame"), "it stays until it is replaced");
+    let (_, json) = put(&json!({"secret": ""}));
+    assert_eq!(json["has_secret"], false);
+    assert_eq!(stored().secret, None);
+    for wrong in [json!({"secret": "short"}), json!({"networks": ["10.0.0.0/99"]})] {
+        let (status, json) = put(&wrong);
+        assert_eq!(status, 422, "{json}");
+        assert!(!json.to_string().contains("short"), "a secret is not shown: {json}");
+    }
+}
+
+#[test]
 fn a_route_is_on_the_log_when_it_is_answered() {
     let world = World::new("routes");
     assert_eq!(world.ask("PUT", "/v1/routes/r1", Some(&plan("van-1"))).0, 422, "no such vehicle");

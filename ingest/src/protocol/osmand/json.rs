@@ -32,7 +32,7 @@ pub(super) fn read(body: &[u8], query: &str, received_at: Timestamp) -> Result<M
             .collect::<Result<_, _>>()?,
         _ => return Err((BadFrame::Malformed, "no `location`".to_owned())),
     };
-    Ok(Message { device, records })
+    Ok(Message { device, records, secret: None })
 }
 
 fn record(

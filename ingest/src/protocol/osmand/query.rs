@@ -45,7 +45,7 @@ pub(super) fn read(query: &str, received_at: Timestamp) -> Result<Message, Compl
         }),
         _ => Ok(report),
     };
-    Ok(Message { device, records: vec![record] })
+    Ok(Message { device, records: vec![record], secret: None })
 }
 
 /// The identity in a query, where it has one.
