@@ -33,6 +33,7 @@ pub(crate) mod keys;
 pub(crate) mod line;
 pub(crate) mod links;
 pub(crate) mod messages;
+pub(crate) mod orders;
 pub(crate) mod people;
 pub(crate) mod plan;
 pub(crate) mod positions;
@@ -62,6 +63,8 @@ fn operations() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(devices::put, devices::get, devices::delete))
         .routes(routes!(devices::list))
+        .routes(routes!(orders::post, orders::list))
+        .routes(routes!(orders::approve))
         .routes(routes!(vehicles::put, vehicles::get, vehicles::delete))
         .routes(routes!(vehicles::list))
         .routes(routes!(positions::get))

@@ -22,6 +22,8 @@ pub(crate) struct Presence {
     heard: AtomicI64,
     /// Told when somebody else takes over its identity.
     pub(crate) replaced: Notify,
+    /// Told when there is an order for one of its devices.
+    pub(crate) ordered: Notify,
 }
 
 impl Presence {
@@ -72,6 +74,7 @@ impl Speakers {
             address,
             heard: AtomicI64::new(now.micros()),
             replaced: Notify::new(),
+            ordered: Notify::new(),
         })
     }
 
@@ -94,6 +97,13 @@ impl Speakers {
         }
         table.by_device.insert(device.clone(), Arc::clone(claimant));
         Outcome::Granted
+    }
+
+    /// There is an order for this device.
+    pub(crate) fn wake(&self, device: &DeviceId) {
+        if let Some(presence) = self.lock().by_device.get(device) {
+            presence.ordered.notify_one();
+        }
     }
 
     /// The connection is over.

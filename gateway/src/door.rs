@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::admission::{Claim, Devices, Verdict};
+use crate::command::Orders;
 use crate::conflict::Speakers;
 use crate::limits::{
     CLOSES_A_SECOND, CLOSES_WITHIN_MAX, HANDSHAKES_MAX, Limits, Network, PerAddress,
@@ -48,6 +49,7 @@ pub(crate) struct Door {
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) devices: Arc<Devices>,
     pub(crate) speakers: Speakers,
+    pub(crate) orders: Orders,
     pub(crate) limits: Limits,
     pub(crate) options: Options,
     /// Makes the first report of a decoder.
@@ -85,6 +87,7 @@ impl Door {
             publisher: Arc::new(publisher),
             devices,
             speakers: Speakers::default(),
+            orders: Orders::new(limits.harmful_commands),
             options: Options::default(),
             datagrams: PerAddress::default(),
             room: Arc::new(Semaphore::new(limits.connections)),

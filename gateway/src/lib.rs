@@ -5,10 +5,12 @@
 //! PROXY headers, TLS and recognition, [`session`] (streams) or [`datagram`] (by the [`batch`])
 //! feeds a decoder and keeps replies back,
 //! [`admission`] says who may speak, [`publish`] appends to the log and waits until that is
-//! durable; then the reply goes. [`metrics`] counts all of it.
+//! durable; then the reply goes. `command` is the other way: orders to devices. [`metrics`] counts
+//! all of it.
 
 pub mod admission;
 mod batch;
+mod command;
 mod conflict;
 mod datagram;
 mod door;

@@ -52,6 +52,12 @@ pub const CLOSES_WITHIN_MAX: Duration = Duration::from_secs(5);
 pub const PEER_GONE_AFTER: Duration = Duration::from_mins(1);
 /// Silence after which a peer is probed.
 pub const PROBE_AFTER: Duration = Duration::from_mins(2);
+/// Orders that wait for one device; beyond, they are not taken.
+pub const ORDERS_A_DEVICE_MAX: usize = 16;
+/// Orders that wait for devices, all together.
+pub const ORDERS_MAX: usize = 10_000;
+/// How long the next order to a device waits for the answer to the last one.
+pub const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 /// Sockets that share one address, at most.
 pub const SOCKETS_MAX: usize = 64;
 /// Addresses that are counted at the same time; beyond, the counts start anew.
@@ -69,6 +75,9 @@ pub struct Limits {
     /// Connections accepted in a second, all listeners together; a fifth of that after a start,
     /// rising for ten seconds. Others wait.
     pub accepts_per_second: u32,
+    /// Whether devices are told what can do harm, such as to stop an engine. A second person has to
+    /// approve each all the same.
+    pub harmful_commands: bool,
     /// Ranges free of the two per-address limits: operators' networks, where thousands of devices
     /// share an address. Loopback always is.
     pub exempt: Vec<Network>,
@@ -81,6 +90,7 @@ impl Default for Limits {
             connections_per_address: 256,
             datagrams_per_address: 200,
             accepts_per_second: 5_000,
+            harmful_commands: false,
             exempt: Vec::new(),
         }
     }

@@ -14,6 +14,7 @@ use tokio::time::{Instant, interval_at};
 use tracing::{error, info, warn};
 
 use crate::admission::{Devices, Follower};
+use crate::command::Teller;
 use crate::datagram::Datagrams;
 use crate::door::{self, Door, Known, Spoken};
 use crate::entrance::{Speech, Streams, Way};
@@ -130,6 +131,7 @@ pub struct Gateway {
     certificates: Vec<Arc<Tls>>,
     metrics: Metrics,
     follower: Follower,
+    teller: Teller,
 }
 
 impl fmt::Debug for Gateway {
@@ -152,6 +154,7 @@ impl Gateway {
             .await
             .map_err(|e| LogError::Unavailable(format!("the reader of devices: {e}")))??;
         let health = Arc::new(Health::default());
+        let orders = Arc::clone(&log);
         let publisher = Publisher {
             log,
             clock: Arc::clone(&clock),
@@ -160,6 +163,11 @@ impl Gateway {
         };
         let Settings { listen, limits, proxies, register_unknown, sockets } = settings;
         let door = Arc::new(Door::new(publisher, devices, limits, proxies, register_unknown));
+        let told = Arc::clone(&door);
+        let teller =
+            tokio::task::spawn_blocking(move || Teller::start(&*orders, &told))
+                .await
+                .map_err(|e| LogError::Unavailable(format!("the reader of commands: {e}")))??;
         let (stop, stopped) = watch::channel(false);
         let mut gateway = Self {
             listening: Vec::new(),
@@ -170,6 +178,7 @@ impl Gateway {
             certificates: Vec::new(),
             metrics: metrics.clone(),
             follower,
+            teller,
         };
         let recognises = listen.iter().any(|l| l.protocol.is_none());
         let known = Arc::new(if recognises { door::known(metrics) } else { Known::new() });
@@ -272,9 +281,13 @@ impl Gateway {
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         while self.listeners.join_next().await.is_some() {}
-        let mut follower = self.follower;
-        if tokio::task::spawn_blocking(move || follower.stop()).await.is_err() {
-            warn!("the follower of devices did not end");
+        let (mut follower, mut teller) = (self.follower, self.teller);
+        let ended = tokio::task::spawn_blocking(move || {
+            teller.stop();
+            follower.stop();
+        });
+        if ended.await.is_err() {
+            warn!("the followers of devices and commands did not end");
         }
     }
 }

@@ -53,6 +53,9 @@ pub struct Metrics {
     datagrams_kernel_dropped: ByProtocol,
     append_failures: Counter,
     accept_waits: Counter,
+    orders_told: Counter,
+    orders_answered: Counter,
+    orders_ended: Counter,
     reloads: Family<[(&'static str, &'static str); 1], Counter>,
     pub(crate) appending_bytes: Gauge,
     durable_seconds: DurableSeconds,
@@ -91,6 +94,39 @@ impl Metrics {
             self.refused.clone(),
         );
         r.register(
+            "milepost_gateway_append_failures",
+            "Appends that failed and were tried again or given up",
+            self.append_failures.clone(),
+        );
+        r.register(
+            "milepost_gateway_certificate_reloads",
+            "Changed certificates that were read: used, or refused and the former kept",
+            self.reloads.clone(),
+        );
+        r.register(
+            "milepost_gateway_accept_waits",
+            "Times that connections waited because too many came at once",
+            self.accept_waits.clone(),
+        );
+        self.register_datagrams(r);
+        self.register_orders(r);
+        for outcome in RELOAD_OUTCOMES {
+            drop(self.reloads.get_or_create(&[("outcome", outcome)]));
+        }
+        r.register(
+            "milepost_gateway_appending_bytes",
+            "Bytes of records on their way to the log, whose replies wait",
+            self.appending_bytes.clone(),
+        );
+        r.register(
+            "milepost_gateway_durable_seconds",
+            "From reading a packet until its records are durable",
+            self.durable_seconds.0.clone(),
+        );
+    }
+
+    fn register_datagrams(&self, r: &mut Registry) {
+        r.register(
             "milepost_gateway_datagrams_received",
             "Datagrams read: accepted and rejected together",
             self.datagrams_received.clone(),
@@ -110,34 +146,20 @@ impl Metrics {
             "Datagrams the kernel dropped because its buffer was full",
             self.datagrams_kernel_dropped.clone(),
         );
-        r.register(
-            "milepost_gateway_append_failures",
-            "Appends that failed and were tried again or given up",
-            self.append_failures.clone(),
-        );
-        r.register(
-            "milepost_gateway_certificate_reloads",
-            "Changed certificates that were read: used, or refused and the former kept",
-            self.reloads.clone(),
-        );
-        r.register(
-            "milepost_gateway_accept_waits",
-            "Times that connections waited because too many came at once",
-            self.accept_waits.clone(),
-        );
-        for outcome in RELOAD_OUTCOMES {
-            drop(self.reloads.get_or_create(&[("outcome", outcome)]));
+    }
+
+    fn register_orders(&self, r: &mut Registry) {
+        for (name, what, counter) in [
+            ("milepost_gateway_orders_told", "Orders sent to devices", &self.orders_told),
+            ("milepost_gateway_orders_answered", "Orders answered", &self.orders_answered),
+            (
+                "milepost_gateway_orders_ended",
+                "Orders expired, refused, or not taken since too many wait",
+                &self.orders_ended,
+            ),
+        ] {
+            r.register(name, what, counter.clone());
         }
-        r.register(
-            "milepost_gateway_appending_bytes",
-            "Bytes of records on their way to the log, whose replies wait",
-            self.appending_bytes.clone(),
-        );
-        r.register(
-            "milepost_gateway_durable_seconds",
-            "From reading a packet until its records are durable",
-            self.durable_seconds.0.clone(),
-        );
     }
 
     /// The counters of one listener, all of them made with 0.
@@ -164,6 +186,21 @@ impl Metrics {
             }),
             kernel_dropped: datagrams(&self.datagrams_kernel_dropped),
         })
+    }
+
+    /// A device was told an order.
+    pub(crate) fn order_told(&self) {
+        self.orders_told.inc();
+    }
+
+    /// A device has answered an order.
+    pub(crate) fn order_answered(&self) {
+        self.orders_answered.inc();
+    }
+
+    /// Orders came to an end without their device.
+    pub(crate) fn orders_ended(&self, count: usize) {
+        self.orders_ended.inc_by(count as u64);
     }
 
     /// A connection has to wait before it is accepted.

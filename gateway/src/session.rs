@@ -1,17 +1,13 @@
 //! One connection: reads, decodes, keeps replies back until their records are durable.
 
-use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use ingest::fix::Report;
 use ingest::id::DeviceId;
-use ingest::log::{Clock, LogError, NewRecord};
+use ingest::log::NewRecord;
 use ingest::protocol::{Admission, BadFrame, Decode, DecodeError, Protocol, Step, Transport, When};
 use ingest::record::DeviceRecord;
 use ingest::time::Timestamp;
@@ -23,24 +19,25 @@ use crate::admission::Claim;
 use crate::conflict::{Outcome, Presence};
 use crate::door::{Door, Spoken};
 use crate::limits::{
-    BAD_FRAMES_A_MINUTE_MAX, DRAIN_LIMIT, HTTP_DURABLE_LIMIT, IDENTITIES_MAX, PROGRESS_LIMIT,
-    REPLY_BYTES_MAX, WINDOW_APPENDS_MAX, WINDOW_BYTES_MAX, WRITE_LIMIT,
+    ANSWER_LIMIT, BAD_FRAMES_A_MINUTE_MAX, HTTP_DURABLE_LIMIT, IDENTITIES_MAX, PROGRESS_LIMIT,
+    REPLY_BYTES_MAX, WRITE_LIMIT,
 };
 use crate::metrics::Counters;
-use crate::proxy;
-use crate::publish::{Durable, bytes_of, input};
+use crate::publish::{bytes_of, input};
 use crate::stream::Stream;
+
+mod drain;
+mod hearing;
+mod order;
+mod window;
+
+use drain::Drain;
+use hearing::{Read, read};
+use order::Told;
+use window::Window;
 
 const HTTP_BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\n\
     Content-Length: 0\r\nConnection: close\r\n\r\n";
-
-/// What stands between a decoded reply and the socket, in order.
-enum Waiting {
-    /// Records on their way to being durable, and their bytes.
-    Append { durable: Durable, bytes: usize, since: Instant },
-    /// A reply that may go when all before it is done.
-    Reply(Bytes),
-}
 
 /// Who speaks on this connection.
 struct Speaker {
@@ -57,22 +54,6 @@ enum End {
     Because(&'static str),
 }
 
-/// When the door closes: each connection in its turn, and all of them in time.
-struct Drain {
-    /// It is read until then.
-    close_at: Instant,
-    /// Its replies are waited for until then.
-    until: Instant,
-}
-
-impl Drain {
-    /// `turn`: its place among all, from 0 to 1.
-    fn begin(turn: f64, within: Duration) -> Self {
-        let now = Instant::now();
-        Self { close_at: now + within.mul_f64(turn), until: now + DRAIN_LIMIT }
-    }
-}
-
 /// One connection and all that it waits for.
 pub(crate) struct Session {
     door: Arc<Door>,
@@ -87,8 +68,7 @@ pub(crate) struct Session {
     speaker: Option<Speaker>,
     refused: Option<&'static str>,
     batch: Vec<NewRecord>,
-    waiting: VecDeque<Waiting>,
-    waiting_bytes: usize,
+    window: Window,
     out: Vec<u8>,
     closing: bool,
     /// Nothing has been read yet.
@@ -98,6 +78,10 @@ pub(crate) struct Session {
     read_at: Instant,
     /// When the login or the frame under way began; it must end within [`PROGRESS_LIMIT`].
     frame_since: Option<Instant>,
+    /// The order that its device was told and has not answered.
+    told: Option<Told>,
+    /// How many it was told.
+    orders: u16,
 }
 
 impl Session {
@@ -120,8 +104,7 @@ impl Session {
             speaker: None,
             refused: None,
             batch: Vec::new(),
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
+            window: Window::default(),
             out: Vec::new(),
             closing: false,
             fresh: true,
@@ -129,6 +112,8 @@ impl Session {
             bad_since: since,
             read_at: since,
             frame_since: Some(since),
+            told: None,
+            orders: 0,
         }
     }
 
@@ -150,7 +135,7 @@ impl Session {
             if let Err(end) = self.write(stream).await {
                 return end;
             }
-            if self.closing && self.waiting.is_empty() {
+            if self.closing && self.window.is_empty() {
                 return self.refused.map_or(End::Done, End::Because);
             }
             let reading = !self.closing && self.has_room();
@@ -160,11 +145,11 @@ impl Session {
                 None => self.deadline(),
             };
             tokio::select! {
-                durable = oldest(&mut self.waiting) => {
+                durable = self.window.oldest() => {
                     if durable.is_err() {
                         return self.not_durable(stream).await;
                     }
-                    self.release();
+                    self.window.release(&mut self.out);
                 }
                 read = read(stream, self.decode.as_mut(), &self.door.publisher.clock, self.fresh), if reading => {
                     if let Some(read) = read {
@@ -174,11 +159,15 @@ impl Session {
                         self.closing = true;
                     }
                 }
-                () = sleep_until(deadline) => match self.overdue(drain.as_ref()) {
-                    Some("log") => return self.not_durable(stream).await,
-                    Some(reason) => return End::Because(reason),
-                    None => self.closing |= drain.is_some(),
-                },
+                () = sleep_until(deadline) => {
+                    self.forget_told();
+                    match self.overdue(drain.as_ref()) {
+                        Some("log") => return self.not_durable(stream).await,
+                        Some(reason) => return End::Because(reason),
+                        None => self.closing |= drain.is_some(),
+                    }
+                }
+                () = presence.ordered.notified(), if self.may_tell() => self.tell(),
                 () = presence.replaced.notified() => return End::Because("replaced"),
                 _ = stop.changed(), if drain.is_none() => {
                     drain = Some(Drain::begin(presence.turn(), self.door.closes_within()));
@@ -188,22 +177,19 @@ impl Session {
     }
 
     fn has_room(&self) -> bool {
-        self.waiting.len() < 2 * WINDOW_APPENDS_MAX
-            && self.waiting_bytes < WINDOW_BYTES_MAX
-            && self.out.len() < REPLY_BYTES_MAX
+        self.window.has_room() && self.out.len() < REPLY_BYTES_MAX
     }
 
     /// When something must have happened.
     fn deadline(&self) -> Instant {
         let idle = self.read_at + self.idle_limit();
         let progress = self.frame_since.filter(|_| self.has_room()).map(|t| t + PROGRESS_LIMIT);
-        let durable = match (self.transport, self.waiting.front()) {
-            (Transport::Http, Some(Waiting::Append { since, .. })) => {
-                Some(*since + HTTP_DURABLE_LIMIT)
-            }
+        let durable = match self.transport {
+            Transport::Http => self.window.since().map(|since| since + HTTP_DURABLE_LIMIT),
             _ => None,
         };
-        [progress, durable].into_iter().flatten().fold(idle, Instant::min)
+        let told = self.told.as_ref().map(|told| told.since + ANSWER_LIMIT);
+        [progress, durable, told].into_iter().flatten().fold(idle, Instant::min)
     }
 
     /// What is overdue now that the deadline has passed.
@@ -214,10 +200,8 @@ impl Session {
             Some(drain) if Instant::now() >= drain.close_at => return None,
             _ => {}
         }
-        if let (Transport::Http, Some(Waiting::Append { since, .. })) =
-            (self.transport, self.waiting.front())
-            && past(*since, HTTP_DURABLE_LIMIT)
-        {
+        let oldest = self.window.since().filter(|_| self.transport == Transport::Http);
+        if oldest.is_some_and(|since| past(since, HTTP_DURABLE_LIMIT)) {
             return Some("log");
         }
         if self.has_room() && self.frame_since.is_some_and(|t| past(t, PROGRESS_LIMIT)) {
@@ -333,6 +317,9 @@ impl Session {
             if !self.identities.contains(&device) {
                 self.identities.push(device.clone());
             }
+            if self.door.orders.has(&device) {
+                self.presence.ordered.notify_one();
+            }
         }
         self.speaker = Some(Speaker { device, belongs });
         Admission::Admitted
@@ -347,6 +334,7 @@ impl Session {
             return;
         };
         self.counters.records.inc();
+        self.hear_answer(now);
         let name = self.protocol.name();
         self.batch.push(input(&belongs, name, &self.report, now));
     }
@@ -374,29 +362,12 @@ impl Session {
         }
         let batch = std::mem::take(&mut self.batch);
         let bytes = bytes_of(&batch);
-        self.waiting_bytes += bytes;
-        let durable = self.door.publisher.append(batch);
-        self.waiting.push_back(Waiting::Append { durable, bytes, since: Instant::now() });
+        self.window.append(self.door.publisher.append(batch), bytes);
     }
 
     fn reply(&mut self, bytes: Bytes) {
         self.counters.replies.inc();
-        if self.waiting.is_empty() {
-            self.out.extend_from_slice(&bytes);
-        } else {
-            self.waiting.push_back(Waiting::Reply(bytes));
-        }
-    }
-
-    /// The oldest append is durable: lets the replies behind it go.
-    fn release(&mut self) {
-        if let Some(Waiting::Append { bytes, .. }) = self.waiting.pop_front() {
-            self.waiting_bytes -= bytes;
-        }
-        while let Some(Waiting::Reply(bytes)) = self.waiting.front() {
-            self.out.extend_from_slice(bytes);
-            self.waiting.pop_front();
-        }
+        self.window.reply(bytes, &mut self.out);
     }
 
     fn bad_frame(&mut self, error: &DecodeError) {
@@ -442,37 +413,4 @@ impl Session {
             Err(_elapsed) => Err(End::Because("slow_reader")),
         }
     }
-}
-
-/// What was read and has been fed to the decoder.
-struct Read {
-    bytes: usize,
-    at: Timestamp,
-    /// Whether a connection begins with it as a PROXY header does.
-    is_proxied: bool,
-}
-
-/// Waits for bytes and feeds them; `None` at the end. Cancel safe: what was read has been fed.
-async fn read(
-    stream: &mut Stream,
-    decode: &mut dyn Decode,
-    clock: &Clock,
-    fresh: bool,
-) -> Option<Read> {
-    let mut read = Read { bytes: 0, at: Timestamp::default(), is_proxied: false };
-    let feed = |bytes: &[u8]| {
-        let is_proxied = fresh && proxy::is_begun(bytes);
-        read = Read { bytes: bytes.len(), at: clock(), is_proxied };
-        decode.feed(bytes, read.at);
-    };
-    stream.read(feed).await.ok().filter(|n| *n > 0).map(|_| read)
-}
-
-/// Waits for the oldest append; for ever when there is none. Cancel safe: the append stays.
-async fn oldest(waiting: &mut VecDeque<Waiting>) -> Result<(), LogError> {
-    poll_fn(|cx| match waiting.front_mut() {
-        Some(Waiting::Append { durable, .. }) => Pin::new(durable).poll(cx),
-        Some(Waiting::Reply(_)) | None => Poll::Pending,
-    })
-    .await
 }

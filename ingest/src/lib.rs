@@ -2,11 +2,13 @@
 //!
 //! A leaf: no socket, no runtime, no clock, no Kafka. In reading order: [`units`], [`time`] and
 //! [`id`] are the words; [`fix`] is what a receiver measured, [`attribute`] what came with it;
-//! [`network`] and [`secret`] say where a device may speak from and what it shows;
+//! [`network`] and [`secret`] say where a device may speak from and what it shows, [`command`] what
+//! it may be told;
 //! [`protocol`] turns bytes into [`fix::Report`]s; [`record`] turns those into the bytes of the
 //! log, and [`log`] is the log itself as everybody sees it.
 
 pub mod attribute;
+pub mod command;
 pub mod fix;
 pub mod id;
 pub mod log;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::command::Command;
 use crate::fix::Report;
 use crate::id::DeviceId;
 use crate::time::Timestamp;
@@ -249,6 +250,12 @@ pub trait Decode: Send {
     fn shown(&self) -> Option<&[u8]> {
         None
     }
+    /// The bytes that tell `device` to do something, in the dialect that this stream speaks;
+    /// `number` is what its answer may carry. `None`: it can not be told that, or not this way. An
+    /// answer comes as a report with the attribute `command_result`.
+    fn command(&mut self, _order: &Telling<'_>) -> Option<Bytes> {
+        None
+    }
     /// Whether a frame has begun and not ended (the progress timeout runs).
     fn mid_frame(&self) -> bool;
     /// How long this stream may be silent, where its peer has said so (MQTT's keep alive); `None`:
@@ -261,6 +268,19 @@ pub trait Decode: Send {
     fn frame(&mut self) -> Option<Bytes> {
         None
     }
+}
+
+/// A command on its way to a device.
+#[derive(Debug, Clone, Copy)]
+pub struct Telling<'a> {
+    /// Who is told.
+    pub device: &'a DeviceId,
+    /// What to do.
+    pub command: &'a Command,
+    /// Rises with every command of a connection, from 1.
+    pub number: u16,
+    /// Now.
+    pub at: Timestamp,
 }
 
 /// What a decoder wants next.

@@ -21,9 +21,11 @@ use crate::time::Timestamp;
 use crate::units::Position;
 
 mod heard;
+mod order;
 mod wire;
 
 pub use heard::Heard;
+pub use order::{ORDER_S_MAX, Order, OrderResult};
 pub use wire::{WireFix, WireReport};
 
 /// What an envelope holds. Numbers are on the log for ever.
@@ -66,6 +68,10 @@ pub enum Kind {
     Traffic = 67,
     /// Roads that a person closed, opens, or opened again.
     Closure = 68,
+    /// What a device is to be told.
+    Order = 69,
+    /// What came of that.
+    OrderResult = 70,
 }
 
 impl Kind {
@@ -89,6 +95,8 @@ impl Kind {
         Self::WorldPart,
         Self::Traffic,
         Self::Closure,
+        Self::Order,
+        Self::OrderResult,
     ];
     /// The kind of a stored number.
     pub fn from_number(number: u32) -> Option<Self> {
@@ -115,6 +123,8 @@ impl Kind {
             Self::WorldPart => "world_part",
             Self::Traffic => "traffic",
             Self::Closure => "closure",
+            Self::Order => "order",
+            Self::OrderResult => "order_result",
         }
     }
 }

@@ -115,6 +115,8 @@ pub struct DoorLimits {
     pub datagrams_per_address: u32,
     /// Connections accepted in a second.
     pub accepts_per_second: u32,
+    /// Whether devices are told what can do harm.
+    pub harmful_commands: bool,
     /// Ranges free of per-address limits.
     pub exempt: Vec<String>,
 }
@@ -127,6 +129,7 @@ impl Default for DoorLimits {
             connections_per_address: limits.connections_per_address,
             datagrams_per_address: limits.datagrams_per_address,
             accepts_per_second: limits.accepts_per_second,
+            harmful_commands: limits.harmful_commands,
             exempt: Vec::new(),
         }
     }
@@ -291,6 +294,10 @@ pub const KEYS: &[(&str, &str)] = &[
     (
         "gateway.limits.accepts_per_second",
         "Connections accepted in a second; a fifth of that after a start, rising for ten seconds.",
+    ),
+    (
+        "gateway.limits.harmful_commands",
+        "Whether devices are told what can do harm, such as to stop an engine, once two approve.",
     ),
     (
         "gateway.limits.exempt",
@@ -461,6 +468,7 @@ impl Config {
             connections_per_address: limits.connections_per_address,
             datagrams_per_address: limits.datagrams_per_address,
             accepts_per_second: limits.accepts_per_second,
+            harmful_commands: limits.harmful_commands,
             exempt,
         })
     }

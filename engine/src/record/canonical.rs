@@ -2,7 +2,9 @@
 
 use ingest::attribute::Value as AttributeValue;
 use ingest::log::Record;
-use ingest::record::{BadRecord, DeadLetter, DeviceInput, DeviceRecord, Envelope, Kind};
+use ingest::record::{
+    BadRecord, DeadLetter, DeviceInput, DeviceRecord, Envelope, Kind, Order, OrderResult,
+};
 use ingest::time::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -85,6 +87,19 @@ fn body(json: &mut Json, envelope: &Envelope, key: &[u8]) -> Result<(), BadRecor
         }
         Kind::Traffic => traffic(json, &TrafficPart::from_payload(&envelope.payload)?),
         Kind::Closure => closure(json, &ClosureRecord::from_envelope(envelope)?),
+        Kind::Order => {
+            let order = Order::from_envelope(envelope)?;
+            put(json, "order", order.id);
+            put(json, "command", order.command.name());
+            put(json, "until", text(&order.until));
+            put_some(json, "approved_by", order.approved_by);
+        }
+        Kind::OrderResult => {
+            let result = OrderResult::from_envelope(envelope)?;
+            put(json, "order", result.id);
+            put(json, "outcome", result.outcome.name());
+            put(json, "words", result.words);
+        }
     }
     debug_assert!(key != MARKER_KEY || envelope.kind == Kind::Marker);
     Ok(())

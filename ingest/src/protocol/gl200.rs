@@ -19,7 +19,8 @@
 use super::fields::{Fields, decimal, hexadecimal, part, text};
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
-use super::{When, clock};
+use super::{Telling, When, clock};
+use crate::command::Command;
 use crate::fix::{Measured, Report};
 
 mod body;
@@ -82,6 +83,21 @@ impl Wire for Gl200 {
         told.reply(format!("+SACK:{number}$"), When::AfterDurable);
         said(word, fields, told);
         Ok(())
+    }
+
+    /// Commands of the "@Track Air Interface Protocol" with an empty password; `FFFF` is the number
+    /// that the acknowledgement repeats.
+    fn command(&mut self, telling: &Telling<'_>) -> Option<Vec<u8>> {
+        let number = telling.number;
+        let line = match telling.command {
+            Command::Position => format!("AT+GTRTO=,1,,,,,,{number:04X}$"),
+            Command::Restart => format!("AT+GTRTO=,3,,,,,,{number:04X}$"),
+            Command::EngineStop => format!("AT+GTOUT=,1,,,0,0,0,0,0,0,0,,,,,,,{number:04X}$"),
+            Command::EngineResume => format!("AT+GTOUT=,0,,,0,0,0,0,0,0,0,,,,,,,{number:04X}$"),
+            Command::Text(words) if words.ends_with('$') => words.clone(),
+            Command::Text(_) | Command::Interval(_) => return None,
+        };
+        Some(line.into_bytes())
     }
 }
 

@@ -21,7 +21,8 @@
 use super::fields::{Fields, decimal, hexadecimal, text};
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
-use super::{When, angle, clock};
+use super::{Telling, When, angle, clock};
+use crate::command::Command;
 use crate::fix::{Measured, Report};
 use crate::time::Timestamp;
 
@@ -68,6 +69,23 @@ impl Wire for Gps103 {
         told.from(fields.text())?;
         said_by(&mut fields, told);
         Ok(())
+    }
+
+    /// Commands of "GPRS protocol of Coban": `B` position, `C` interval, `J` cuts, `K` resumes.
+    fn command(&mut self, telling: &Telling<'_>) -> Option<Vec<u8>> {
+        let words = match telling.command {
+            Command::Position => "B".to_owned(),
+            Command::Interval(seconds) => match seconds {
+                0..60 => format!("C,{seconds:02}s"),
+                60..3600 => format!("C,{:02}m", seconds / 60),
+                _ => format!("C,{:02}h", seconds / 3600),
+            },
+            Command::EngineStop => "J".to_owned(),
+            Command::EngineResume => "K".to_owned(),
+            Command::Text(words) if !words.contains(';') => words.clone(),
+            Command::Text(_) | Command::Restart => return None,
+        };
+        Some(format!("**,imei:{},{words};", telling.device).into_bytes())
     }
 }
 

@@ -30,7 +30,8 @@ use bytes::Bytes;
 use super::cursor::Cursor;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
-use super::{BadFrame, When, checksum, clock, inbox};
+use super::{BadFrame, Telling, When, checksum, clock, inbox};
+use crate::command::Command;
 use crate::fix::{Measured, Report};
 use crate::time::Timestamp;
 
@@ -131,6 +132,24 @@ impl Wire for Gt06 {
         let parts = Parts { model: self.model, ..parts(frame, told)? };
         answer(&parts, told);
         read(&parts, told)
+    }
+
+    /// Type 80 of "GT06 GPS Tracker Communication Protocol": length, mark u32, ASCII, language
+    /// (2: English). The answer (15, 21) repeats the mark.
+    fn command(&mut self, telling: &Telling<'_>) -> Option<Vec<u8>> {
+        let words = match telling.command {
+            Command::Position => "WHERE#".to_owned(),
+            Command::Interval(seconds) => format!("TIMER,{seconds}#"),
+            Command::Restart => "RESET#".to_owned(),
+            Command::EngineStop => "RELAY,1#".to_owned(),
+            Command::EngineResume => "RELAY,0#".to_owned(),
+            Command::Text(words) => words.clone(),
+        };
+        let mut content = vec![4 + words.len() as u8];
+        content.extend(u32::from(telling.number).to_be_bytes());
+        content.extend(words.as_bytes());
+        content.extend([0, 2]);
+        Some(packet(false, 0x80, &content, telling.number).to_vec())
     }
 }
 

@@ -25,7 +25,8 @@ use super::cursor::{Cursor, bcd};
 use super::fields::{Fields, decimal, part, text};
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
-use super::{angle, clock};
+use super::{Telling, angle, clock};
+use crate::command::Command;
 use crate::fix::{Measured, Report};
 
 /// Longest text, bytes.
@@ -79,6 +80,22 @@ impl Wire for H02Wire {
             return sentence(text(frame)?.trim_start_matches('*').trim_end_matches('#'), told);
         }
         binary(frame, told)
+    }
+
+    /// Commands of "H02 communication protocol": D1 interval, R1 restart, S20 the relay. The answer
+    /// is `V4` with the command's own word.
+    fn command(&mut self, telling: &Telling<'_>) -> Option<Vec<u8>> {
+        let c = telling.at.civil();
+        let time = format!("{:02}{:02}{:02}", c.hour, c.minute, c.second);
+        let words = match telling.command {
+            Command::Interval(seconds) => format!("D1,{time},{seconds}"),
+            Command::Restart => format!("R1,{time}"),
+            Command::EngineStop => format!("S20,{time},1,1"),
+            Command::EngineResume => format!("S20,{time},1,0"),
+            Command::Text(words) if !words.contains('#') => words.clone(),
+            Command::Text(_) | Command::Position => return None,
+        };
+        Some(format!("*HQ,{},{words}#", telling.device).into_bytes())
     }
 }
 

@@ -26,7 +26,8 @@ use super::cursor::{Cursor, Digits, bcd, digits_of, hex};
 use super::fields::Fields;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
-use super::{BadFrame, When, checksum, clock, inbox};
+use super::{BadFrame, Telling, When, checksum, clock, inbox};
+use crate::command::Command;
 use crate::fix::{Measured, Report};
 use crate::time::Timestamp;
 
@@ -72,6 +73,28 @@ struct Jt808 {
     plain: Vec<u8>,
     /// Parts of a message so far.
     parts: Vec<u8>,
+    /// How the last message was addressed: version and phone, as a command must be.
+    address: Address,
+    /// The number of the command that waits for its answer.
+    told: Option<u16>,
+}
+
+/// Version and phone as a device sends them.
+#[derive(Debug, Default, Clone, Copy)]
+struct Address {
+    bytes: [u8; 11],
+    length: u8,
+}
+
+impl Address {
+    fn of(bytes: &[u8]) -> Self {
+        let mut address = Self { bytes: [0; 11], length: bytes.len().min(11) as u8 };
+        address.bytes.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        address
+    }
+    fn get(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
 }
 
 /// A message's head.
@@ -126,11 +149,20 @@ impl Wire for Jt808 {
         told.checksum((*sent).into(), checksum::xor(message).into())?;
         let mut c = Cursor::new(message);
         let (head, device) = head(&mut c)?;
+        self.address = Address::of(head.address);
         told.from(device.id())?;
         if head.id == 0x0102 && head.part.is_none() {
             told.shows(code(&head, c.rest()));
         }
         answer(&head, device.id(), told);
+        if head.id == 0x0001 && self.told.is_some() && told_of(c.rest()) == self.told {
+            self.told = None;
+            // How it went: 0 done, 1 failed, 2 wrong, 3 not supported.
+            let went = ["ok", "failed", "wrong", "unsupported"];
+            let code = c.rest().get(4).map_or(1, |code| usize::from(*code));
+            told.report().set("command_result", went.get(code).copied().unwrap_or("failed"));
+            return Ok(());
+        }
         match head.part {
             None => body(&head, &mut c, told).map(|()| self.own(told)),
             Some((total, index)) => {
@@ -150,6 +182,27 @@ impl Wire for Jt808 {
                 body(&head, &mut Cursor::new(&whole), told)
             }
         }
+    }
+
+    /// 8201 asks for a place, 8103 sets parameter 29 (seconds between reports), 8105 controls the
+    /// terminal: 4 restarts, f0 and f1 are the makers' own for the engine; 8300 is a text.
+    fn command(&mut self, telling: &Telling<'_>) -> Option<Vec<u8>> {
+        let (id, body) = match telling.command {
+            Command::Position => (0x8201, Vec::new()),
+            Command::Interval(seconds) => {
+                (0x8103, [&[1, 0, 0, 0, 0x29, 4][..], &seconds.to_be_bytes()].concat())
+            }
+            Command::Restart => (0x8105, vec![4]),
+            Command::EngineStop => (0x8105, vec![0xf0]),
+            Command::EngineResume => (0x8105, vec![0xf1]),
+            Command::Text(words) => (0x8300, [&[1], words.as_bytes()].concat()),
+        };
+        let (address, number) = (self.address.get(), telling.number);
+        if address.is_empty() {
+            return None;
+        }
+        self.told = Some(number);
+        Some(packet(id, address.len() == 11, address, number, &body).to_vec())
     }
 }
 
@@ -282,6 +335,11 @@ fn packet(id: u16, new: bool, address: &[u8], serial: u16, body: &[u8]) -> Bytes
         }
         out.extend_from_slice(&[0x7e]);
     })
+}
+
+/// Which of our messages a general answer (0001) is about.
+fn told_of(body: &[u8]) -> Option<u16> {
+    body.first_chunk().map(|serial| u16::from_be_bytes(*serial))
 }
 
 /// The authentication code of 0102; before 2019 it is all there is.

@@ -18,7 +18,8 @@ use super::cursor::{Cursor, hex};
 use super::fields::{Fields, decimal, hexadecimal, part};
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
-use super::{When, checksum, clock};
+use super::{Telling, When, checksum, clock};
+use crate::command::Command;
 use crate::fix::{Measured, Report};
 use crate::time::Timestamp;
 
@@ -103,6 +104,24 @@ impl Wire for Meitrack {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Commands of "MEITRACK GPRS Protocol": A10 position, A12 interval in tens of seconds, F02
+    /// restart, C01 outputs (2: leave as it is).
+    fn command(&mut self, telling: &Telling<'_>) -> Option<Vec<u8>> {
+        let words = match telling.command {
+            Command::Position => "A10".to_owned(),
+            Command::Interval(seconds) => format!("A12,{}", seconds.div_ceil(10).min(65_535)),
+            Command::Restart => "F02".to_owned(),
+            Command::EngineStop => "C01,0,12222".to_owned(),
+            Command::EngineResume => "C01,0,02222".to_owned(),
+            Command::Text(words) if !words.contains('*') => words.clone(),
+            Command::Text(_) => return None,
+        };
+        // The mark is any letter; the answer repeats it.
+        let mark = [b'A' + (telling.number % 26) as u8];
+        let rest = format!(",{},{words}*", telling.device);
+        Some(packet(b"@@", &mark, rest.as_bytes()))
     }
 }
 

@@ -14,11 +14,12 @@
 //! Nothing is answered. Source: Suntech "ST300, ST600, ST910 and universal protocol" manuals.
 //! Ignored: cells. What peripherals say is in `suntech/peripheral.rs`.
 
-use super::clock;
 use super::cursor::{Cursor, digits_of};
 use super::fields::decimal;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
+use super::{Telling, clock};
+use crate::command::Command;
 use crate::fix::{Measured, Report};
 
 /// Longest message, bytes.
@@ -82,6 +83,20 @@ impl Wire for Suntech {
                 sentence(lossy.trim(), told)
             }
         }
+    }
+
+    /// Commands of "ST300 Protocol": `SA200` for all that speak the semicolon form; output 1 cuts.
+    fn command(&mut self, telling: &Telling<'_>) -> Option<Vec<u8>> {
+        let device = telling.device;
+        let line = match telling.command {
+            Command::Position => format!("SA200CMD;{device};02;StatusReq\r"),
+            Command::Restart => format!("SA200CMD;{device};02;Reboot\r"),
+            Command::EngineStop => format!("SA200CMD;{device};02;Enable1\r"),
+            Command::EngineResume => format!("SA200CMD;{device};02;Disable1\r"),
+            Command::Text(words) => format!("{words}\r"),
+            Command::Interval(_) => return None,
+        };
+        Some(line.into_bytes())
     }
 }
 

@@ -35,7 +35,7 @@ use bytes::Bytes;
 
 use super::inbox::Inbox;
 use super::{Admission, BadFrame, Checksum, Decode, DecodeError, Encode, Options, Protocol};
-use super::{Step, Transport, When, checksum};
+use super::{Step, Telling, Transport, When, checksum};
 use crate::PACKET;
 use crate::fix::Report;
 use crate::id::DeviceId;
@@ -387,6 +387,11 @@ impl Decode for Decoder {
             State::Asked(device, batch) => State::Admitted(verdict, device, batch),
             other => other,
         };
+    }
+
+    fn command(&mut self, telling: &Telling<'_>) -> Option<Bytes> {
+        // A datagram's sender is not there any more.
+        (!self.udp).then(|| Bytes::from(command::told(telling.command)))
     }
 
     fn mid_frame(&self) -> bool {

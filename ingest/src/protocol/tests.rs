@@ -1,6 +1,8 @@
 //! Properties that hold for every protocol, and the ways of saying what a decoder did that the
 //! tests of each one share.
 
+mod commands;
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 

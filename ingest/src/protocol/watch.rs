@@ -18,7 +18,8 @@
 use super::fields::{Fields, decimal, hexadecimal, text};
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
-use super::{When, angle, clock};
+use super::{Telling, When, angle, clock};
+use crate::command::Command;
 use crate::fix::{Measured, Report};
 
 /// Longest message, bytes; a piece of voice.
@@ -32,7 +33,7 @@ pub(super) const WATCH: Wired = Wired {
     models: &["Q50", "Q90", "GW100", "GW1000", "Setracker", "Wonlex", "Reachfar"],
     idle_minutes: 15,
     acknowledges: false,
-    wire: |_| Box::new(Watch),
+    wire: |_| Box::new(Watch::default()),
     login: |speaker| {
         let head = format!("[3G*{}*0002*LK]", speaker.device);
         Sent::new(head.clone(), head)
@@ -40,8 +41,13 @@ pub(super) const WATCH: Wired = Wired {
     message,
 };
 
-#[derive(Debug)]
-struct Watch;
+#[derive(Debug, Default)]
+struct Watch {
+    /// What stood before the last message's length: `[maker*id*`, a number where there is one.
+    head: Vec<u8>,
+    /// The word of a command that waits for its answer.
+    asked: Option<Vec<u8>>,
+}
 
 impl Wire for Watch {
     fn cut(&self, bytes: &[u8], whole: bool) -> Cut {
@@ -101,6 +107,14 @@ impl Wire for Watch {
         }
         let content = content.strip_suffix(b"]").unwrap_or(content);
         let kind = content.split(|b| *b == b',').next().unwrap_or_default();
+        if self.head != head {
+            self.head.clone_from(&head);
+        }
+        if self.asked.as_deref() == Some(kind) {
+            self.asked = None;
+            told.report().set("command_result", text(content)?);
+            return Ok(());
+        }
         let answer = match kind {
             b"LK" | b"TKQ" | b"TKQ2" => Some((kind, When::Immediate)),
             [b'A', b'L', ..] => Some((&kind[..2], When::AfterDurable)),
@@ -114,6 +128,23 @@ impl Wire for Watch {
             return Ok(());
         }
         said(text(content)?, told)
+    }
+
+    /// Commands of "3G Vehicle/Watch communication protocol"; the device answers with the same word.
+    fn command(&mut self, telling: &Telling<'_>) -> Option<Vec<u8>> {
+        let words = match telling.command {
+            Command::Position => "CR".to_owned(),
+            Command::Interval(seconds) => format!("UPLOAD,{seconds}"),
+            Command::Restart => "RESET".to_owned(),
+            Command::Text(words) if !words.contains(['[', ']']) => words.clone(),
+            Command::Text(_) | Command::EngineStop | Command::EngineResume => return None,
+        };
+        if self.head.is_empty() {
+            return None;
+        }
+        self.asked = words.split(',').next().map(|word| word.as_bytes().to_vec());
+        let length = format!("{:04X}*", words.len());
+        Some([&self.head[..], length.as_bytes(), words.as_bytes(), b"]"].concat())
     }
 }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::inbox::Inbox;
 use super::sender::{Sender, Sent, Speaker};
 use super::{Admission, BadFrame, Checksum, Decode, DecodeError, Encode, Options, Protocol};
-use super::{Step, Transport, When};
+use super::{Step, Telling, Transport, When};
 use crate::PACKET;
 use crate::attribute::{Key, Value};
 use crate::fix::{Fix, Measured, Report};
@@ -96,6 +96,10 @@ pub(super) trait Wire: Send {
     }
     /// How long the stream may be silent, where its peer has said so.
     fn idle_limit(&self) -> Option<Duration> {
+        None
+    }
+    /// What tells a device to do something; see [`Decode::command`].
+    fn command(&mut self, _telling: &Telling<'_>) -> Option<Vec<u8>> {
         None
     }
 }
@@ -628,6 +632,12 @@ impl Decode for Decoder {
 
     fn shown(&self) -> Option<&[u8]> {
         self.told.shown.as_deref()
+    }
+
+    fn command(&mut self, telling: &Telling<'_>) -> Option<Bytes> {
+        // A datagram's sender is not there any more.
+        let bytes = if self.told.udp { None } else { self.wire.command(telling) };
+        bytes.map(Bytes::from)
     }
 
     fn mid_frame(&self) -> bool {

@@ -78,6 +78,35 @@ fn a_devices_secret_is_written_and_never_read() {
 }
 
 #[test]
+fn an_order_that_can_do_harm_takes_two() {
+    let world = World::new("orders");
+    assert_eq!(world.ask("PUT", "/v1/devices/35", Some(&json!({}))).0, 201);
+    let path = "/v1/devices/35/commands";
+    let (status, json) = world.ask("POST", path, Some(&json!({"command": "position"})));
+    assert_eq!((status, &json["state"]), (202, &json!("queued")), "{json}");
+    let (status, json) = world.ask("POST", path, Some(&json!({"command": "engine_stop"})));
+    assert_eq!((status, &json["state"]), (202, &json!("waiting_for_approval")), "{json}");
+    let approve = format!("{path}/{}/approve", json["id"].as_str().unwrap());
+    assert_eq!(world.ask("POST", &approve, Some(&json!({}))).0, 409, "not with one's own key");
+    let second = world.key_of("acme", Role::Admin);
+    let (status, json) = world.ask_as(&second, "POST", &approve, Some(&json!({})));
+    assert_eq!((status, &json["state"]), (202, &json!("queued")), "{json}");
+    assert_eq!(world.ask_as(&second, "POST", &approve, Some(&json!({}))).0, 409, "once");
+    let (_, json) = world.ask("GET", path, None);
+    let commands: Vec<_> =
+        json["orders"].as_array().unwrap().iter().map(|o| o["command"].clone()).collect();
+    assert_eq!(commands, ["engine_stop", "position"], "newest first");
+    for wrong in [
+        json!({"command": "explode"}),
+        json!({"command": "interval"}),
+        json!({"command": "position", "valid_s": 0}),
+    ] {
+        assert_eq!(world.ask("POST", path, Some(&wrong)).0, 422, "{wrong}");
+    }
+    assert_eq!(world.ask("GET", "/v1/devices/36/commands", None).0, 404);
+}
+
+#[test]
 fn a_route_is_on_the_log_when_it_is_answered() {
     let world = World::new("routes");
     assert_eq!(world.ask("PUT", "/v1/routes/r1", Some(&plan("van-1"))).0, 422, "no such vehicle");

@@ -13,6 +13,7 @@
 use super::beacon::hex;
 use super::record::{Codec, Reader};
 use crate::attribute::{Key, Value, text_value};
+use crate::command::Command;
 use crate::fix::Report;
 use crate::protocol::checksum;
 use crate::time::Timestamp;
@@ -34,6 +35,8 @@ const PIECE_MAX: u32 = 2048;
 /// Largest photo that is followed, bytes; a larger one is left to the device.
 const PHOTO_MAX: u32 = 4 << 20;
 const PHOTO: u8 = 0x0d;
+/// Type of a command.
+const REQUEST: u8 = 5;
 /// Longest message whose bytes are shown, bytes; as hex they fill a text value.
 const SHOWN_MAX: usize = crate::attribute::TEXT_MAX / 2;
 
@@ -187,6 +190,20 @@ impl Photo {
         message.extend((self.piece() as u16).to_be_bytes());
         wrapped(&data(PHOTO, &message))
     }
+}
+
+/// A command in the words of Teltonika's "SMS/GPRS commands", as codec 12 carries them. Parameter
+/// 10050 is the time between records while moving; output 1 is where an immobiliser is wired.
+pub(super) fn told(command: &Command) -> Vec<u8> {
+    let words = match command {
+        Command::Position => "getgps".to_owned(),
+        Command::Interval(seconds) => format!("setparam 10050:{seconds}"),
+        Command::Restart => "cpureset".to_owned(),
+        Command::EngineStop => "setdigout 1".to_owned(),
+        Command::EngineResume => "setdigout 0".to_owned(),
+        Command::Text(words) => words.clone(),
+    };
+    wrapped(&data(REQUEST, words.as_bytes()))
 }
 
 /// One message as the data of a frame of codec 12.

@@ -1,0 +1,32 @@
+//! Bytes from the socket into the decoder.
+
+use ingest::log::Clock;
+use ingest::protocol::Decode;
+use ingest::time::Timestamp;
+
+use crate::proxy;
+use crate::stream::Stream;
+
+/// What was read and has been fed to the decoder.
+pub(super) struct Read {
+    pub(super) bytes: usize,
+    pub(super) at: Timestamp,
+    /// Whether a connection begins with it as a PROXY header does.
+    pub(super) is_proxied: bool,
+}
+
+/// Waits for bytes and feeds them; `None` at the end. Cancel safe: what was read has been fed.
+pub(super) async fn read(
+    stream: &mut Stream,
+    decode: &mut dyn Decode,
+    clock: &Clock,
+    fresh: bool,
+) -> Option<Read> {
+    let mut read = Read { bytes: 0, at: Timestamp::default(), is_proxied: false };
+    let feed = |bytes: &[u8]| {
+        let is_proxied = fresh && proxy::is_begun(bytes);
+        read = Read { bytes: bytes.len(), at: clock(), is_proxied };
+        decode.feed(bytes, read.at);
+    };
+    stream.read(feed).await.ok().filter(|n| *n > 0).map(|_| read)
+}

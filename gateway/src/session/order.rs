@@ -1,0 +1,73 @@
+//! The connection's side of orders: tells its devices what the door has for them, one at a time,
+//! and hears their answers.
+
+use ingest::attribute::{Key, Value};
+use ingest::command::Outcome;
+use ingest::id::DeviceId;
+use ingest::protocol::{Telling, Transport};
+use ingest::time::Timestamp;
+use tokio::time::Instant;
+
+use super::Session;
+use crate::command::result;
+use crate::limits::ANSWER_LIMIT;
+
+/// An order that was told and not answered yet.
+pub(super) struct Told {
+    id: String,
+    device: DeviceId,
+    /// When.
+    pub(super) since: Instant,
+}
+
+impl Session {
+    /// Whether it may tell its devices something now.
+    pub(super) fn may_tell(&self) -> bool {
+        self.told.is_none() && !self.closing && self.transport == Transport::Tcp
+    }
+
+    /// Tells the next order.
+    pub(super) fn tell(&mut self) {
+        let now = (self.door.publisher.clock)();
+        for device in self.identities.clone() {
+            while let Some(order) = self.door.orders.next(&device, now, &mut self.batch) {
+                self.orders = self.orders % u16::MAX + 1;
+                let (command, number) = (&order.command, self.orders);
+                let telling = Telling { device: &device, command, number, at: now };
+                let Some(bytes) = self.decode.command(&telling) else {
+                    let end = (Outcome::Unsupported, self.protocol.name());
+                    self.batch.push(result(&device, order.id, end, now));
+                    continue;
+                };
+                self.out.extend_from_slice(&bytes);
+                self.door.metrics.order_told();
+                self.batch.push(result(&device, order.id.clone(), (Outcome::Sent, ""), now));
+                self.told = Some(Told { id: order.id, device, since: Instant::now() });
+                return self.append();
+            }
+        }
+        self.append();
+    }
+
+    /// The report may be the answer to what was told.
+    pub(super) fn hear_answer(&mut self, now: Timestamp) {
+        let Some(told) = self.told.as_ref().filter(|t| t.device == self.report.device) else {
+            return;
+        };
+        let key = Key::from("command_result");
+        let Some(Value::Text(words)) = self.report.attributes.get(&key) else { return };
+        let end = (Outcome::Answered, words.as_str());
+        self.batch.push(result(&told.device, told.id.clone(), end, now));
+        self.door.metrics.order_answered();
+        self.told = None;
+        self.presence.ordered.notify_one();
+    }
+
+    /// An answer that has not come by now is not waited for any more.
+    pub(super) fn forget_told(&mut self) {
+        if self.told.as_ref().is_some_and(|told| told.since.elapsed() >= ANSWER_LIMIT) {
+            self.told = None;
+            self.presence.ordered.notify_one();
+        }
+    }
+}
