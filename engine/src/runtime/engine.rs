@@ -64,7 +64,7 @@ impl Engine {
         let settings = Arc::new(settings);
         let (model, policy) = (&settings.model, &settings.policy);
         let worlds = Worlds::new(Arc::clone(&log), settings.maps.clone(), model, policy);
-        let worlds = Arc::new(worlds);
+        let worlds = Arc::new(worlds.for_threads(settings.shards));
         Shard::check(&*log)?;
         let stopping = Arc::new(AtomicBool::new(false));
         let mut shards = Vec::new();

@@ -97,7 +97,7 @@ pub fn replay(
 ) -> Result<Replayed, ReplayError> {
     let failed = |source| ReplayError::Write { path: out.to_owned(), source };
     std::fs::create_dir_all(out).map_err(failed)?;
-    let origin = Origin::reading(log, settings);
+    let origin = Origin::reading(log, settings, shards);
     let partitions = log.partitions(Topic::Inputs);
     let shards = u32::try_from(shards.max(1)).unwrap_or(u32::MAX).min(partitions);
     let parts: Vec<Result<(u64, Digest), ReplayError>> = thread::scope(|scope| {
@@ -135,7 +135,7 @@ pub fn export_states(
     settings: &Settings,
     out: &mut dyn Write,
 ) -> Result<(), ReplayError> {
-    let origin = Origin::reading(log, settings);
+    let origin = Origin::reading(log, settings, 1);
     let mut offsets = serde_json::Map::new();
     let mut lines: BTreeMap<String, String> = BTreeMap::new();
     let mut digest = Digest::default();
@@ -174,12 +174,12 @@ fn shown(key: &str, envelope: &Envelope) -> Result<String, ReplayError> {
 
 impl Origin {
     /// For reading only: nothing is compared with what somebody else may be writing.
-    fn reading(log: &Arc<dyn Log>, settings: &Settings) -> Self {
+    fn reading(log: &Arc<dyn Log>, settings: &Settings, threads: usize) -> Self {
         let (model, policy) = (&settings.model, &settings.policy);
         let worlds = Worlds::new(Arc::clone(log), settings.maps.clone(), model, policy);
         Self {
             log: Arc::clone(log),
-            worlds: Arc::new(worlds),
+            worlds: Arc::new(worlds.for_threads(threads)),
             metrics: Metrics::default(),
             version: settings.version.clone(),
             accept_loss: settings.accept_loss,

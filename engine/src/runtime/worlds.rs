@@ -30,6 +30,8 @@ use roads::Roads;
 
 /// Worlds in memory at most: the present one, the one before (a partition may lag), the next.
 pub const WORLDS_MAX: usize = 3;
+/// What each further thread that steps partitions of its own may hold: one and the next.
+const WORLDS_A_THREAD: usize = 2;
 
 /// The road maps that this process can open, by the hash of their content.
 #[derive(Debug, Clone, Default)]
@@ -121,21 +123,23 @@ pub enum WorldError {
         /// What is wrong.
         reason: String,
     },
-    /// [`WORLDS_MAX`] others are still in use by partitions that are behind.
-    #[error("`{WORLDS_MAX}` other worlds are in use; waiting for partitions that are behind")]
-    Full,
+    /// So many others are still in use by partitions that are behind.
+    #[error("`{0}` other worlds are in use; waiting for partitions that are behind")]
+    Full(usize),
     /// The log did not answer.
     #[error("reading the world's parts")]
     Log(#[from] LogError),
 }
 
-/// Loads Worlds and keeps at most [`WORLDS_MAX`]; shared by all shards of a process.
+/// Loads Worlds and keeps at most [`WORLDS_MAX`] and two more for each thread beyond the first;
+/// shared by all shards of a process.
 pub struct Worlds {
     log: Arc<dyn Log>,
     maps: Maps,
     model: Part,
     policy: Part,
     roads: Roads,
+    most: usize,
     loaded: Mutex<Vec<(WorldRecord, Arc<World>)>>,
     first: Arc<World>,
 }
@@ -187,9 +191,15 @@ impl Worlds {
             model: Part::of(model),
             policy: Part::of(policy),
             roads: Roads::default(),
+            most: WORLDS_MAX,
             loaded: Mutex::new(Vec::with_capacity(WORLDS_MAX)),
             first: Arc::new(first),
         }
+    }
+
+    /// For so many threads, each of which steps partitions of its own.
+    pub(super) fn for_threads(self, threads: usize) -> Self {
+        Self { most: WORLDS_MAX + WORLDS_A_THREAD * threads.saturating_sub(1), ..self }
     }
 
     /// What holds before the first `world` record: no roads, number 0.
@@ -203,9 +213,9 @@ impl Worlds {
         if let Some((_, world)) = loaded.iter().find(|(r, _)| r == record) {
             return Ok(Arc::clone(world));
         }
-        if loaded.len() >= WORLDS_MAX {
+        if loaded.len() >= self.most {
             let idle = loaded.iter().position(|(_, world)| Arc::strong_count(world) == 1);
-            loaded.remove(idle.ok_or(WorldError::Full)?);
+            loaded.remove(idle.ok_or(WorldError::Full(self.most))?);
         }
         let road = self.road(record).ok_or_else(|| WorldError::NoMap(record.map.clone()))?;
         // The router's part of the map is made now, not in the step that asks for it first.
