@@ -150,16 +150,9 @@ impl Api {
         }
         let (analytics, views) = match &settings.archive {
             Some(archive) => {
-                let views = Arc::new(Views::default());
-                let sources = Sources {
-                    archive: archive.store.clone(),
-                    views: Arc::clone(&views),
-                    operations: Some(Arc::clone(&store)),
-                    live: Some(Arc::clone(&live)),
-                };
-                let road = settings.road.clone();
-                let made = Analytics::new(archive.limits.clone(), sources, road)?;
-                (Some(Arc::new(made)), Some((archive.clone(), views)))
+                let people = (Arc::clone(&store), Arc::clone(&live));
+                let (made, views) = over(archive, people, settings.road.clone())?;
+                (Some(made), Some((archive.clone(), views)))
             }
             None => (None, None),
         };
@@ -268,6 +261,22 @@ impl Api {
             tracing::error!("stopping the api panicked");
         }
     }
+}
+
+/// Queries over an archive, what people said and what is now; and what is not archived yet.
+fn over(
+    archive: &ArchiveSettings,
+    (store, live): (Arc<Store>, Arc<Live>),
+    road: Option<Arc<Road>>,
+) -> Result<(Arc<Analytics>, Arc<Views>), StartError> {
+    let views = Arc::new(Views::default());
+    let sources = Sources {
+        archive: archive.store.clone(),
+        views: Arc::clone(&views),
+        operations: Some(store),
+        live: Some(live),
+    };
+    Ok((Arc::new(Analytics::new(archive.limits.clone(), sources, road)?), views))
 }
 
 /// The threads that follow `outputs`.

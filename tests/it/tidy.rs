@@ -309,7 +309,7 @@ pub(crate) const PACKET: [&str; 11] = [
     "gateway/src/session.rs",
     "ingest/src/protocol/teltonika.rs",
     "ingest/src/fix.rs",
-    "ingest/src/record.rs",
+    "ingest/src/record/heard.rs",
     "gateway/src/publish.rs",
     "engine/src/runtime/shard.rs",
     "engine/src/vehicle.rs",

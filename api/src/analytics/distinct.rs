@@ -91,19 +91,17 @@ fn aggregate(
     let mut places = Vec::new();
     for selected in &distinct.select_expr {
         let selected = selected.clone().unalias();
-        let place = match distinct.on_expr.iter().position(|key| *key == selected) {
-            Some(key) => key,
-            None => {
-                let value = chosen(selected)?;
-                let known = values.iter().position(|other| *other == value);
-                distinct.on_expr.len()
-                    + known.unwrap_or_else(|| {
-                        values.push(value);
-                        values.len() - 1
-                    })
+        let key = distinct.on_expr.iter().position(|key| *key == selected);
+        if let Some(key) = key {
+            places.push(key);
+        } else {
+            let value = chosen(selected)?;
+            let at = values.iter().position(|known| *known == value).unwrap_or(values.len());
+            if at == values.len() {
+                values.push(value);
             }
-        };
-        places.push(place);
+            places.push(distinct.on_expr.len() + at);
+        }
     }
     let values = normalize_cols(values, input.as_ref())?;
     let groups = normalize_cols(distinct.on_expr.iter().cloned(), input.as_ref())?;
@@ -127,13 +125,15 @@ mod tests {
     fn the_last_row_of_each_is_found_by_its_time() {
         let world = World::new("distinct");
         let over = world.analytics(|_| {});
-        let last = "SELECT DISTINCT ON (vehicle) seq, vehicle AS van, round(lat, 3) FROM positions
+        let last = "SELECT DISTINCT ON (vehicle) seq, vehicle AS van, round(lat, 3), seq AS n
+                    FROM positions
                     ORDER BY vehicle, time DESC";
-        let rows = json!([[200, "van-1", 41.161], [200, "van-2", 41.161], [200, "van-3", 41.161]]);
-        assert_eq!(world.rows(&over, "acme", last), rows);
+        let rows = |seq: u64, lat: f64| {
+            json!(["van-1", "van-2", "van-3"].map(|van| json!([seq, van, lat, seq])))
+        };
+        assert_eq!(world.rows(&over, "acme", last), rows(200, 41.161));
         let first = last.replace("time DESC", "time");
-        let rows = json!([[201, "van-1", 41.077], [201, "van-2", 41.077], [201, "van-3", 41.077]]);
-        assert_eq!(world.rows(&over, "acme", &first), rows);
+        assert_eq!(world.rows(&over, "acme", &first), rows(201, 41.077));
         let how = |sql: &str| world.rows(&over, "acme", &format!("EXPLAIN {sql}")).to_string();
         assert!(how(last).contains("last_by(") && how(&first).contains("first_by("));
         // A time that may be unknown comes first when it is; two words are no time.

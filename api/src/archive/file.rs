@@ -47,6 +47,7 @@ impl Hour {
     }
 
     /// So many hours later.
+    #[must_use]
     pub const fn plus(self, hours: i64) -> Self {
         Self(self.0 + hours)
     }

@@ -168,7 +168,7 @@ pub(crate) async fn delete(
         let row = closures::find(c, &who.tenant, &id)?;
         let row = row.filter(|row| !row.is_over(now));
         let row = row.ok_or_else(|| Problem::unknown("closure", &id))?;
-        let closure = of(&who.tenant, out_of(&row)?)?;
+        let closure = of(&who.tenant, &out_of(&row)?)?;
         let record = ClosureRecord { version: row.version + 1, removed: true, closure };
         let until_us = Some(now.micros());
         let row = ClosureRow { version: record.version, removed: true, until_us, ..row };
@@ -289,7 +289,7 @@ fn out_of(row: &ClosureRow) -> Result<ClosureOut, StoreError> {
 }
 
 /// A stored closure as the log has it.
-fn of(tenant: &TenantId, out: ClosureOut) -> Result<Closure, StoreError> {
+fn of(tenant: &TenantId, out: &ClosureOut) -> Result<Closure, StoreError> {
     let wrong = |what: String| StoreError::Value(format!("closure `{}`: {what}", out.id));
     let time = |text: &str| Timestamp::parse(text).map_err(|e| wrong(e.to_string()));
     let (edges, way, polygon) = (out.edges.clone(), out.way, out.polygon.clone());

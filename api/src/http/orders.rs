@@ -236,13 +236,12 @@ fn take(envelope: &Envelope, known: &mut Vec<Known>, places: &mut HashMap<String
     match envelope.kind {
         Kind::Order => {
             let Ok(order) = Order::from_envelope(envelope) else { return };
-            match places.get(&order.id).and_then(|at| known.get_mut(*at)) {
+            if let Some(held) = places.get(&order.id).and_then(|at| known.get_mut(*at)) {
                 // The same once more: approved.
-                Some(held) => held.order.approved_by = order.approved_by,
-                None => {
-                    places.insert(order.id.clone(), known.len());
-                    known.push(Known { order, result: None });
-                }
+                held.order.approved_by = order.approved_by;
+            } else {
+                places.insert(order.id.clone(), known.len());
+                known.push(Known { order, result: None });
             }
         }
         Kind::OrderResult => {

@@ -118,7 +118,9 @@ fn apart<'a, T: Ord + Copy + 'a>(a: &'a [T], b: &'a [T]) -> impl Iterator<Item =
 
 fn levels(mut slow: Vec<(EdgeId, u8)>) -> Arc<[(EdgeId, u8)]> {
     slow.retain(|slow| slow.1 > 0);
-    slow.iter_mut().for_each(|slow| slow.1 = slow.1.min(LEVEL_MAX));
+    for slow in &mut slow {
+        slow.1 = slow.1.min(LEVEL_MAX);
+    }
     slow.sort_unstable_by_key(|&(edge, level)| (edge, std::cmp::Reverse(level)));
     slow.dedup_by_key(|slow| slow.0);
     slow.into()

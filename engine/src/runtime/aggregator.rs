@@ -121,14 +121,14 @@ impl Aggregator {
             return Ok(());
         };
         let now = (self.clock)();
-        let mut desk = match self.desk.take().filter(|desk| desk.road.hash() == road.hash()) {
-            Some(desk) => desk,
-            None => {
-                let said = self.worlds.traffic(&present)?;
-                let said = if said.map == road.hash() { said } else { TrafficPart::default() };
-                info!(map = road.hash(), world = present.number, "making traffic");
-                Desk::open(&*self.log, &road, said, now)?
-            }
+        let known = self.desk.take().filter(|desk| desk.road.hash() == road.hash());
+        let mut desk = if let Some(desk) = known {
+            desk
+        } else {
+            let said = self.worlds.traffic(&present)?;
+            let said = if said.map == road.hash() { said } else { TrafficPart::default() };
+            info!(map = road.hash(), world = present.number, "making traffic");
+            Desk::open(&*self.log, &road, said, now)?
         };
         desk.read(READS_MAX)?;
         self.renew(&mut desk, now);
@@ -281,7 +281,7 @@ impl Desk {
         self.closures.retain(|_, known| {
             let age_s = now.seconds_since(known.appended_at);
             let is_over = known.until.is_some_and(|until| until <= now);
-            !is_over && !(known.removed && age_s > CLOSURES_WITHIN_S)
+            !(is_over || known.removed && age_s > CLOSURES_WITHIN_S)
         });
     }
 

@@ -3,7 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::Context as _;
 use api::analytics::{Analytics, Ask, Format, Limits};
@@ -66,16 +65,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     // One document or lines on stdout: rows are lines.
     let name = if args.format == "json" { "jsonl" } else { &args.format };
     let format = Format::from_name(name).context("format is one of the listed")?;
-    let sql = args.sql.clone();
-    let ask = Ask { id: None, sql, format, rows: None, seconds: args.seconds };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let analytics = Arc::new(runtime.block_on(analytics(&args, config.query_limits(&spill)))?);
+    let ask = Ask { id: None, sql: args.sql, format, rows: None, seconds: args.seconds };
     let Some(times) = args.times else {
         let mut out = io::stdout().lock();
         return runtime.block_on(answer(&analytics, &args.tenant, ask, &mut out));
     };
     for time in 1..=times {
-        let (began, before) = (Instant::now(), processor());
+        let (began, before) = (clock::monotonic(), processor());
         // What it answers is written once.
         let mut out: Box<dyn io::Write> =
             if time == times { Box::new(io::stdout().lock()) } else { Box::new(io::sink()) };

@@ -51,7 +51,7 @@ fn a_device_goes_to_the_log_with_its_assignments() {
 #[test]
 fn a_devices_secret_is_written_and_never_read() {
     let world = World::new("secrets");
-    let put = |body: &serde_json::Value| world.ask("PUT", "/v1/devices/35", Some(body));
+    let put = |body: &Value| world.ask("PUT", "/v1/devices/35", Some(body));
     let stored = || {
         let devices = world.records(Topic::Devices);
         let envelope = Envelope::decode(devices[0].value.clone().unwrap()).unwrap();
