@@ -74,6 +74,13 @@ pub struct Stretch {
     pub metres: f64,
 }
 
+impl Stretch {
+    /// Seconds at free flow, whatever the traffic.
+    pub fn quiet_s(&self) -> f64 {
+        self.free_s - self.slow_s
+    }
+}
+
 /// Adds to a pair of fading sums. Noise along the road may make `free_s` negative; it cancels.
 fn fade_in((sum, free): (&mut f64, &mut f64), keep: f64, seconds: f64, free_s: f64) {
     *sum = *sum * keep + seconds;

@@ -86,10 +86,12 @@ impl Step<'_> {
         let covered = self.follow(seen, crossed);
         self.account(moved.seconds, covered);
         let Some(way) = &self.state.journey.way else { return };
-        let to_drive_s = way.left.free_s;
+        // A driver need not know of traffic: what he does is judged as on a quiet day.
+        let to_drive_s = way.left.quiet_s();
         // Along a path found from a wrong match more is covered than can have been driven.
         if self.state.off_route.left.is_some() || self.state.journey.astray > 0 {
-            self.state.off_route.drove(moved.metres, covered.min(crossed));
+            let quiet = covered.min(crossed) * self.quiet_share();
+            self.state.off_route.drove(moved.metres, quiet);
         }
         if self.is_near_next(seen.position) || self.is_beside_left_way(seen.position) {
             return;
@@ -171,11 +173,11 @@ impl Step<'_> {
         }
         let since = journey.on_way_at.filter(|_| settled);
         let way = journey.way.as_ref().or(journey.way_left.as_ref());
-        let before = way.map(|w| w.left.free_s);
+        let before = way.map(|w| w.left.quiet_s());
         self.find_way(place);
         let journey = &mut self.state.journey;
         journey.astray = 0;
-        let (on_way, best) = (journey.on_way, journey.way.as_ref().map(|w| w.left.free_s));
+        let (on_way, best) = (journey.on_way, journey.way.as_ref().map(|w| w.left.quiet_s()));
         if let (Some(since), Some(before), Some(best)) = (since, before, best) {
             let first = self.state.off_route.left.is_none();
             self.state.off_route.stray(seen.time, since, before, best);
@@ -202,6 +204,13 @@ impl Step<'_> {
             }
             (None, None) => moved.seconds / self.state.driving.ratio(&self.world.model),
         }
+    }
+
+    /// Which part of what the road takes now it takes at free flow.
+    fn quiet_share(&self) -> f64 {
+        let road = &*self.world.road;
+        let share = |p: Place| road.free_s(p.edge) / self.traffic().seconds(road, p.edge).max(0.01);
+        self.state.place.map_or(1.0, share).min(1.0)
     }
 
     /// Goes on along the way it seemed to have left, when it is found there: the fixes between
@@ -259,10 +268,9 @@ impl Step<'_> {
     /// `limit_s`.
     fn kerbs_within(&mut self, from: Place, limit_s: f64) -> [f64; PLACES_MAX] {
         let kerbs: Vec<Place> = self.next_leg().iter().flat_map(Leg::kerbs).collect();
-        let (road, traffic) = (&*self.world.road, self.traffic());
         let scratch = &mut *self.scratch;
-        let ends = (from, &kerbs[..]);
-        scratch.router.times_under(road, traffic, ends, limit_s, &mut scratch.times);
+        let limit = (Profile::Van, limit_s);
+        scratch.router.times(&self.world.road, from, &kerbs, limit, &mut scratch.times);
         let known = |i| scratch.times.get(i).copied().flatten().unwrap_or(f64::INFINITY);
         std::array::from_fn(known)
     }

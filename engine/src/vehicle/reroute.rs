@@ -113,10 +113,10 @@ impl Step<'_> {
     fn better_path(&mut self) -> Option<(Proposal, String)> {
         let left = self.state.off_route.left.filter(|_| self.state.off_route.raised)?;
         let (here, back) = (self.state.place?, self.state.journey.on_way_left?);
-        let best_s = self.state.journey.way.as_ref()?.left.free_s;
+        let best_s = self.state.journey.way.as_ref()?.left.quiet_s();
         let (road, traffic) = (&*self.world.road, self.traffic());
         let back = self.scratch.router.route_under(road, traffic, (here, back))?;
-        let returning = back.path.seconds + left.to_drive_s;
+        let returning = back.path.seconds - back.slow_s + left.to_drive_s;
         let ratio = self.state.driving.ratio(&self.world.model);
         let gain_s = (returning - best_s) * ratio;
         if !Offers::is_worth(&self.world.policy, gain_s, returning * ratio) {
