@@ -59,7 +59,7 @@ def values(random, n):
     start = lambda low, high: random.uniform(low, high, TRUCKS)
     w = lambda step, low, high, digits: np.round(walk(random, shape, step, low, high, start(low, high)), digits)
     # Trucks drive for some hours, then rest: a velocity of nothing, as TSBS has it by chance.
-    rests = np.repeat(random.random((TRUCKS, n // 60 + 1)) < 0.3, 60, axis=1)[:, :n]
+    rests = np.repeat(random.random((TRUCKS, n // 60 + 1)) < 0.08, 60, axis=1)[:, :n]
     velocity = np.where(rests, 0, w(10, 0, 100, 0))
     readings = {
         "latitude": w(0.005, -90, 90, 5), "longitude": w(0.005, -180, 180, 5), "elevation": w(10, 0, 5000, 0),

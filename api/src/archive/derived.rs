@@ -24,7 +24,7 @@ use super::store::Store;
 
 /// Hours before its own that a file depends on.
 pub(crate) const HOURS_BACK: i64 = 2;
-/// How long a file that nobody uses any more is kept for queries that run, seconds.
+/// How long a file that was replaced is kept for queries that run, seconds.
 const UNUSED_S: f64 = 3_600.0;
 /// Its folder.
 const FOLDER: &str = "rollups";
@@ -135,7 +135,8 @@ pub(crate) async fn put(
     }
 }
 
-/// Deletes what is of no use any more, once nobody can be reading it; how many files.
+/// Deletes what says something else than the positions and has been replaced for so long that no
+/// query can still be reading it; how many files. They come by hour, the newest last.
 pub(crate) async fn clean(
     store: &Store,
     files: &[File],
@@ -143,9 +144,10 @@ pub(crate) async fn clean(
     now: Timestamp,
 ) -> Result<u64, ArchiveError> {
     let mut deleted = 0;
-    for file in files {
-        let stored = Timestamp::from_micros(file.meta.last_modified.timestamp_micros());
-        if !counts.fit(file, recipe) && now.seconds_since(stored) > UNUSED_S {
+    for (file, next) in files.iter().zip(files.iter().skip(1)) {
+        let replaced = Timestamp::from_micros(next.meta.last_modified.timestamp_micros());
+        let long_ago = file.hour == next.hour && now.seconds_since(replaced) > UNUSED_S;
+        if long_ago && !counts.fit(file, recipe) {
             store.objects().delete(&file.meta.location).await?;
             deleted += 1;
         }

@@ -257,9 +257,10 @@ impl Worlds {
             traffic_at: present.map_or(0, |p| p.traffic_at),
         };
         let same = present.is_some_and(|p| {
-            let parts =
-                |r: &WorldRecord| [&r.map, &r.model, &r.policy, &r.traffic].map(String::clone);
-            parts(p) == parts(&wanted)
+            p.map == wanted.map
+                && p.model == wanted.model
+                && p.policy == wanted.policy
+                && p.traffic == wanted.traffic
         });
         (!same).then_some(wanted)
     }

@@ -129,8 +129,8 @@ impl Step<'_> {
         near.iter().any(|n| way.is_ahead(n.place.edge))
     }
 
-    /// Follows the path to the next stop, or finds one; how many free-flow seconds of road the
-    /// vehicle has covered since the fix before.
+    /// Follows the path to the next stop, or finds one; how many seconds of road, by what it takes
+    /// now, the vehicle has covered since the fix before.
     fn follow(&mut self, seen: &Seen, crossed: f64) -> f64 {
         let roads = (&*self.world.road, self.traffic());
         let Some(place) = self.state.place else { return crossed };
@@ -193,7 +193,8 @@ impl Step<'_> {
         self.state.journey.on_way = Some(place);
     }
 
-    /// Seconds at free flow that a vehicle has driven since the fix before, by its own distance.
+    /// Seconds of road that a vehicle has driven since the fix before, by its own distance and by
+    /// what the road takes now.
     fn crossed(&self, moved: &Moved) -> f64 {
         let road = &*self.world.road;
         match (self.state.motion.halt, self.state.place) {
