@@ -127,13 +127,13 @@ LAST_MILE = {
     "kilometres a vehicle": f"SELECT vehicle, sum({HAVERSINE}) / 1000 AS km FROM ({LINKED}) WHERE since IS NOT NULL GROUP BY vehicle",
     "driving time": pair(
         f"SELECT vehicle, sum({{seconds}}) AS driven_s FROM ({LINKED}) WHERE speed_mps >= 1 GROUP BY vehicle", **SECONDS),
-    "silences": pair(f"SELECT vehicle, since, time FROM ({LINKED}) WHERE {{seconds}} > 5.5", **SECONDS),
+    "silences": pair(f"SELECT vehicle, max({{seconds}}) AS longest_s, count(*) AS steps FROM ({LINKED}) WHERE {{seconds}} > 0 GROUP BY vehicle", **SECONDS),
     "fastest of ten minutes": (
         "SELECT vehicle, time_bucket(INTERVAL '10 minutes', time) AS ten_minutes, max(speed_mps) AS mps, avg(CAST(speed_mps AS DOUBLE)) AS mean_mps "
         "FROM positions GROUP BY vehicle, time_bucket(INTERVAL '10 minutes', time)"),
     "fixes in a box": (
         "SELECT vehicle, count(*) AS fixes FROM positions CROSS JOIN (SELECT avg(CAST(lat AS DOUBLE)) AS y, avg(CAST(lng AS DOUBLE)) AS x FROM positions) "
-        "WHERE lat BETWEEN y - 0.01 AND y + 0.01 AND lng BETWEEN x - 0.01 AND x + 0.01 GROUP BY vehicle"),
+        "WHERE lat BETWEEN y - 0.05 AND y + 0.05 AND lng BETWEEN x - 0.05 AND x + 0.05 GROUP BY vehicle"),
     "on time by vehicle": (
         "WITH said AS (SELECT route, stop, max(window_to) AS window_to FROM etas WHERE place IS NOT NULL GROUP BY route, stop), "
         "came AS (SELECT vehicle, route, stop, min(time) AS arrived FROM events WHERE type = 'arrived' GROUP BY vehicle, route, stop) "
