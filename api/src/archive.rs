@@ -63,6 +63,21 @@ pub enum ArchiveError {
         /// Which table.
         table: &'static str,
     },
+    /// A column of it was made otherwise.
+    #[error(
+        "column `{column}` of table `{table}` is {found}, expected {expected}: another version's \
+         archive; give `--out` another place"
+    )]
+    Otherwise {
+        /// In which table.
+        table: &'static str,
+        /// Which column.
+        column: String,
+        /// Its type there.
+        found: String,
+        /// Its type here.
+        expected: String,
+    },
     /// A listed file that this program did not write.
     #[error("file `{path}` of table `{table}` was not written by an archiver")]
     Foreign {

@@ -26,7 +26,7 @@ mod wire;
 
 pub use heard::Heard;
 pub use order::{ORDER_S_MAX, Order, OrderResult};
-pub use wire::{WireFix, WireReport};
+pub use wire::{WireAttributes, WireFix, WireReport};
 
 /// What an envelope holds. Numbers are on the log for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -26,7 +26,7 @@ from queries import LAST_MILE, TSBS
 
 BINARY = sys.argv[1]
 TRUCKS, HOURS = (int(x) for x in (sys.argv[2:4] + ["1000", "24"][len(sys.argv) - 2:]))
-RUNS = 4
+RUNS = 10
 STEP_S = 10
 START = np.datetime64("2026-01-01T00:00:00", "us")
 FLEETS = ["East", "West", "North", "South"]

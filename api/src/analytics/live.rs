@@ -6,6 +6,8 @@ use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array};
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SessionContext;
 use engine::model::view::LastFix;
+use engine::record::canonical;
+use ingest::attribute::Attributes;
 use ingest::id::TenantId;
 
 use super::fleet::{Named, table, text, time};
@@ -23,6 +25,11 @@ pub(super) fn register(
     let seen = live.read().all(tenant);
     context.register_table(NAME, table(columns(&seen))?)?;
     Ok(())
+}
+
+/// Whatever else the device said with its last fix: a JSON object.
+fn said(attributes: &Attributes) -> Option<String> {
+    canonical::attributes(attributes).map(|all| all.to_string())
 }
 
 fn columns(seen: &[Seen]) -> Vec<Named> {
@@ -49,6 +56,7 @@ fn columns(seen: &[Seen]) -> Vec<Named> {
         ("accuracy_m", number(|last| last.accuracy_m)),
         ("matched_lat", number(|last| last.matched.map(|matched| matched.position.lat))),
         ("matched_lng", number(|last| last.matched.map(|matched| matched.position.lng))),
+        ("attributes", text(last().map(|last| said(&last?.attributes)))),
         ("activity", text(seen.iter().map(|seen| Some(seen.view.activity().name())))),
         ("status", text(seen.iter().map(|seen| Some(seen.view.status().name())))),
         ("route", text(route().map(|route| route.map(|(route, _)| route.as_str())))),

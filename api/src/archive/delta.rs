@@ -152,8 +152,21 @@ impl Delta {
     /// With the columns that this version has more.
     async fn evolved(mut self) -> Result<Self, ArchiveError> {
         let schema = self.log.snapshot()?.schema();
-        let new: Vec<StructField> =
-            fields(self.table)?.into_iter().filter(|f| schema.field(f.name()).is_none()).collect();
+        let mut new = Vec::new();
+        for field in fields(self.table)? {
+            match schema.field(field.name()) {
+                None => new.push(field),
+                Some(found) if found.data_type() == field.data_type() => {}
+                Some(found) => {
+                    return Err(ArchiveError::Otherwise {
+                        table: self.table.name(),
+                        column: field.name().clone(),
+                        found: found.data_type().to_string(),
+                        expected: field.data_type().to_string(),
+                    });
+                }
+            }
+        }
         if !new.is_empty() {
             self.log = self.log.add_columns().with_fields(new).await?;
         }

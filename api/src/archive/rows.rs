@@ -223,9 +223,16 @@ impl Who<'_> {
     }
 }
 
-fn e7(position: Position) -> (Cell<'static>, Cell<'static>) {
+/// Latitude and longitude in steps of 10^-6 degrees.
+fn degrees(position: Position) -> (Cell<'static>, Cell<'static>) {
     let (lng, lat) = position.to_e7();
-    (Cell::Number(lat.into()), Cell::Number(lng.into()))
+    (micro(lat), micro(lng))
+}
+
+/// The nearest step of 10^-6 degrees, of two the one away from zero.
+fn micro(e7: i32) -> Cell<'static> {
+    let e7 = i64::from(e7);
+    Cell::Number((e7 + 5 * e7.signum()) / 10)
 }
 
 fn push_position(columns: &mut Columns, place: Place, who: &Who<'_>, said: &PositionOutput) {
@@ -235,13 +242,8 @@ fn push_position(columns: &mut Columns, place: Place, who: &Who<'_>, said: &Posi
     let pid = said.input.pid.to_string();
     let own_time = report.time.filter(|time| *time != said.input.time);
     let matched = said.matched.as_ref();
-    let (on_lat, on_lng) = matched.map_or((Cell::Null, Cell::Null), |m| e7(m.position));
-    let attributes: Map<String, Value> = report
-        .attributes
-        .iter()
-        .map(|(key, value)| (key.to_string(), canonical::attribute(value)))
-        .collect();
-    let attributes = (!attributes.is_empty()).then(|| Value::Object(attributes).to_string());
+    let (on_lat, on_lng) = matched.map_or((Cell::Null, Cell::Null), |m| degrees(m.position));
+    let attributes = canonical::attributes(&report.attributes).map(|all| all.to_string());
     let [tenant, vehicle, time, seq] = who.cells(said.input.time);
     let row: [Cell<'_>; POSITIONS.len()] = [
         tenant,
@@ -254,8 +256,8 @@ fn push_position(columns: &mut Columns, place: Place, who: &Who<'_>, said: &Posi
         Cell::Text(&said.input.protocol),
         Cell::time(own_time),
         Cell::Flag(fix.valid),
-        Cell::Number(fix.lat_e7.into()),
-        Cell::Number(fix.lng_e7.into()),
+        micro(fix.lat_e7),
+        micro(fix.lng_e7),
         Cell::number(fix.altitude_cm),
         Cell::number(fix.speed_mm_s),
         Cell::number(fix.heading_cdeg),
@@ -297,7 +299,7 @@ fn push_eta(columns: &mut Columns, place: Place, who: &Who<'_>, eta: &EtaOutput)
     for (i, stop) in eta.stops.iter().enumerate() {
         let planned = eta.planned.get(i);
         let window = planned.and_then(|planned| planned.window);
-        let (lat, lng) = planned.map_or((Cell::Null, Cell::Null), |p| e7(p.position));
+        let (lat, lng) = planned.map_or((Cell::Null, Cell::Null), |p| degrees(p.position));
         let causes = (!stop.causes.is_empty()).then(|| canonical::causes(&stop.causes).to_string());
         let [tenant, vehicle, time, seq] = who.cells(who.at);
         let row: [Cell<'_>; ETAS.len()] = [

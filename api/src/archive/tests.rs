@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use deltalake_core::kernel::{DataType, StructField};
+use deltalake_core::operations::create::CreateBuilder;
 use engine::model::output::EtaTimes;
 use engine::model::{
     Body, EtaOutput, Event, EventKind, Matched, Output, PathEdge, PathOutput, PlannedStop,
@@ -286,6 +288,21 @@ fn who_lost_a_partition_is_refused() {
         one.refresh().await.unwrap();
         assert_eq!(one.listing().next.get(&2), Some(&21));
     });
+}
+
+#[test]
+fn a_column_of_another_type_is_refused() {
+    let (folder, runtime) = (Folder::new("otherwise"), runtime());
+    let store = folder.store();
+    let lat = StructField::new("lat", DataType::DOUBLE, true);
+    let table = store.log(Table::Positions).unwrap();
+    let made = CreateBuilder::new().with_log_store(table).with_columns([lat]);
+    runtime.block_on(async { made.await }).unwrap();
+    let clock = clock();
+    let opened = Delta::open(&store, Table::Positions, PARTITIONS, &clock);
+    let refused = runtime.block_on(opened).unwrap_err().to_string();
+    let why = "column `lat` of table `positions` is double, expected decimal(8,6)";
+    assert!(refused.starts_with(why), "{refused}");
 }
 
 #[test]

@@ -8,6 +8,7 @@
 use engine::model::output::EtaTimes;
 use engine::model::view::LastFix;
 use engine::model::{Cause, CauseKind, Matched, StopEta, StopState, StopView, View};
+use ingest::attribute::Attributes;
 use ingest::id::{DeviceId, RouteId, StopId, VehicleId};
 use ingest::time::Timestamp;
 use ingest::units::Position;
@@ -159,6 +160,7 @@ fn seen(dice: &mut Dice, rows: &[StopRow], now: Timestamp) -> Seen {
         speed_mps: Some(8.0),
         heading: Some(dice.below(60) as f64),
         accuracy_m: None,
+        attributes: Attributes::default(),
     };
     let view = View {
         seq: 1,

@@ -1,5 +1,6 @@
 //! What somebody knows who reads only the outputs of a vehicle.
 
+use ingest::attribute::Attributes;
 use ingest::id::{DeviceId, OrderId, RouteId, StopId};
 use ingest::time::Timestamp;
 use ingest::units::{Heading, Metres, MetresPerSecond, Position};
@@ -94,6 +95,8 @@ pub struct LastFix {
     pub heading: Option<f64>,
     /// Metres.
     pub accuracy_m: Option<f64>,
+    /// Whatever else the device said with it.
+    pub attributes: Attributes,
 }
 
 /// One stop as last said.
@@ -161,6 +164,7 @@ impl View {
             speed_mps: fix.speed.map(MetresPerSecond::get),
             heading: fix.heading.map(Heading::get),
             accuracy_m: fix.accuracy.map(Metres::get),
+            attributes: output.input.report.attributes.clone(),
         });
     }
 

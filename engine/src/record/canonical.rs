@@ -1,6 +1,6 @@
 //! Canonical JSON: keys sorted, times in milliseconds UTC, unknown values absent.
 
-use ingest::attribute::Value as AttributeValue;
+use ingest::attribute::{Attributes, Value as AttributeValue};
 use ingest::log::Record;
 use ingest::record::{
     BadRecord, DeadLetter, DeviceInput, DeviceRecord, Envelope, Kind, Order, OrderResult,
@@ -121,18 +121,17 @@ fn device(json: &mut Json, input: &DeviceInput) {
         put_some(json, "accuracy_m", fix.accuracy.map(|v| number(v.get())));
     }
     put_some(json, "checksum_ok", report.checksum_ok);
-    if !report.attributes.is_empty() {
-        let attributes: Json = report
-            .attributes
-            .iter()
-            .map(|(key, value)| (key.to_string(), attribute(value)))
-            .collect();
-        put(json, "attributes", attributes);
-    }
+    put_some(json, "attributes", attributes(&report.attributes));
+}
+
+/// Attributes as a JSON object; `None` where there are none.
+pub fn attributes(attributes: &Attributes) -> Option<Value> {
+    let all = attributes.iter().map(|(key, value)| (key.to_string(), attribute(value)));
+    (!attributes.is_empty()).then(|| Value::Object(all.collect()))
 }
 
 /// The JSON of an attribute's value; numbers that are whole are spelled as integers.
-pub fn attribute(value: &AttributeValue) -> Value {
+fn attribute(value: &AttributeValue) -> Value {
     match value {
         AttributeValue::Bool(v) => Value::Bool(*v),
         AttributeValue::Int(v) => Value::from(*v),

@@ -1,6 +1,7 @@
 //! What recovery starts from: a vehicle's state, and a partition's marker.
 
 use bytes::Bytes;
+use ingest::attribute::Attributes;
 use ingest::id::DeviceId;
 use ingest::record::{BadRecord, Envelope, Kind};
 use ingest::time::Timestamp;
@@ -197,6 +198,7 @@ fn view_to_wire(view: &View) -> WireView {
         speed_mps: l.speed_mps,
         heading: l.heading,
         accuracy_m: l.accuracy_m,
+        attributes: (!l.attributes.is_empty()).then(|| (&l.attributes).into()),
     };
     let open = |o: &OpenException| WireOpen { seq: o.seq, event: Some(event_to_wire(&o.event)) };
     WireView {
@@ -229,6 +231,7 @@ fn view(w: WireView) -> Result<View, BadRecord> {
             speed_mps: l.speed_mps,
             heading: l.heading,
             accuracy_m: l.accuracy_m,
+            attributes: l.attributes.map(Attributes::try_from).transpose()?.unwrap_or_default(),
         })
     };
     let open = |o: WireOpen| {

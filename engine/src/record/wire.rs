@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use ingest::id::{BadId, OrderId, RouteId, StopId};
-use ingest::record::{BadRecord, Pid};
+use ingest::record::{BadRecord, Pid, WireAttributes};
 use ingest::time::Timestamp;
 use ingest::units::Position;
 use prost::Message;
@@ -403,6 +403,8 @@ pub(super) struct WireLast {
     pub(super) heading: Option<f64>,
     #[prost(double, optional, tag = "8")]
     pub(super) accuracy_m: Option<f64>,
+    #[prost(message, optional, tag = "9")]
+    pub(super) attributes: Option<WireAttributes>,
 }
 
 #[derive(Clone, PartialEq, Message)]

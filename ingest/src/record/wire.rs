@@ -149,16 +149,11 @@ impl WireReport {
     ) -> Result<DeviceInput, BadRecord> {
         let time = Timestamp::from_micros(self.time_us);
         let device_time = self.device_time_us.map_or(time, Timestamp::from_micros);
-        let mut attributes = Attributes::default();
-        for wire in self.attributes {
-            let (key, value) = attribute_from_wire(wire)?;
-            attributes.set(key, value);
-        }
         let report = Report {
             device: DeviceId::new(&self.device).map_err(|e| BadRecord::Value(e.to_string()))?,
             time: (!self.no_time).then_some(device_time),
             fix: self.fix.as_ref().map(Fix::try_from).transpose()?,
-            attributes,
+            attributes: attributes_from_wire(self.attributes)?,
             checksum_ok: self.checksum_ok,
         };
         Ok(DeviceInput { pid, received_at, protocol: self.protocol, time, report })
@@ -185,6 +180,51 @@ fn attribute_from_wire(wire: WireAttribute) -> Result<(Key, Value), BadRecord> {
         None => return Err(BadRecord::Value(format!("attribute `{key}` without a value"))),
     };
     Ok((key, value))
+}
+
+/// Attributes alone, as a report holds them.
+#[derive(Clone, PartialEq, Message)]
+pub struct WireAttributes {
+    #[prost(message, repeated, tag = "1")]
+    attributes: Vec<WireAttribute>,
+}
+
+impl From<&Attributes> for WireAttributes {
+    fn from(attributes: &Attributes) -> Self {
+        Self { attributes: attributes.iter().map(attribute_to_wire).collect() }
+    }
+}
+
+impl TryFrom<WireAttributes> for Attributes {
+    type Error = BadRecord;
+
+    fn try_from(wire: WireAttributes) -> Result<Self, BadRecord> {
+        attributes_from_wire(wire.attributes)
+    }
+}
+
+fn attribute_to_wire((key, value): (&Key, &Value)) -> WireAttribute {
+    let (key, number) = match key {
+        Key::Known(name, number) => (WireKey::Known((*name).to_owned()), u32::from(*number)),
+        Key::Io(n) => (WireKey::Io(*n), 0),
+        Key::Other(name) => (WireKey::Other(name.clone()), 0),
+    };
+    let value = match value {
+        Value::Bool(v) => WireValue::Bool(*v),
+        Value::Int(v) => WireValue::Int(*v),
+        Value::Float(v) => WireValue::Float(*v),
+        Value::Text(v) => WireValue::Text(v.clone()),
+    };
+    WireAttribute { key: Some(key), number, value: Some(value) }
+}
+
+fn attributes_from_wire(wire: Vec<WireAttribute>) -> Result<Attributes, BadRecord> {
+    let mut attributes = Attributes::default();
+    for attribute in wire {
+        let (key, value) = attribute_from_wire(attribute)?;
+        attributes.set(key, value);
+    }
+    Ok(attributes)
 }
 
 /// The bytes of a value that enter a pid: tag and content.
@@ -295,21 +335,6 @@ mod tests {
                 checksum_ok: report.checksum_ok,
             }
         }
-    }
-
-    fn attribute_to_wire((key, value): (&Key, &Value)) -> WireAttribute {
-        let (key, number) = match key {
-            Key::Known(name, number) => (WireKey::Known((*name).to_owned()), u32::from(*number)),
-            Key::Io(n) => (WireKey::Io(*n), 0),
-            Key::Other(name) => (WireKey::Other(name.clone()), 0),
-        };
-        let value = match value {
-            Value::Bool(v) => WireValue::Bool(*v),
-            Value::Int(v) => WireValue::Int(*v),
-            Value::Float(v) => WireValue::Float(*v),
-            Value::Text(v) => WireValue::Text(v.clone()),
-        };
-        WireAttribute { key: Some(key), number, value: Some(value) }
     }
 
     fn value() -> impl Strategy<Value = Value> {
