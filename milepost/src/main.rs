@@ -5,11 +5,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use milepost::commands::{Cli, run};
 
-/// Queries take and give back much memory at a time: 0.94 of the processor time that they take with
-/// the system's allocator (`make bench-history`).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // Bad usage ends inside with status 2 and clap's own message.
     let cli = Cli::parse();
