@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR
 # Where deploy/needs.sh puts a newer Node than the distribution's; absent where that is new enough.
 export PATH := $(HOME)/.cache/milepost-node/node_modules/.bin:$(PATH)
 
-.PHONY: demo test bench bench-gateway bench-history bench-roads fuzz fmt lint doc deps web
+.PHONY: demo test bench bench-gateway bench-history bench-roads test-ballista fuzz fmt lint doc deps web
 
 WEB_SOURCES := $(shell find api/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name .stamp -not -name schema.d.ts)
 
@@ -32,6 +32,11 @@ test:
 	deploy/kafka/with-broker.sh cargo test --workspace --locked --features tests/kafka --test it kafka:: -- --test-threads 1
 	cargo build --workspace --locked --bins --tests
 	cd api/web && tests/browser/with-demo.sh $(CARGO_TARGET_DIR)/debug/milepost npm test --silent --
+
+# The same SQL on a Ballista cluster of two executors on this machine. Not a part of `test`: it builds
+# all of DataFusion once more, half an hour.
+test-ballista:
+	cargo test -p api --features ballista --locked --lib -- cluster --nocapture
 
 # Every benchmark prints its ratio to a reference measured in the same run.
 bench:

@@ -36,6 +36,8 @@ use crate::store::{Store as Operations, StoreError};
 pub mod answer;
 mod asof;
 mod catalogue;
+#[cfg(feature = "ballista")]
+pub mod cluster;
 mod distinct;
 mod files;
 mod fleet;
@@ -166,6 +168,9 @@ enum Tables {
     Here(Sources),
     /// Folders of Parquet files, by the names of their tables; and when they were listed.
     Files(Vec<(String, Arc<dyn TableProvider>)>, Timestamp),
+    /// What was archived, read by a cluster.
+    #[cfg(feature = "ballista")]
+    Cluster(cluster::Snapshot),
 }
 
 /// Where the tables of a running Milepost come from.
@@ -302,6 +307,8 @@ impl Analytics {
         match &self.tables {
             Tables::Here(sources) => sources.views.as_of(),
             Tables::Files(_, listed) => *listed,
+            #[cfg(feature = "ballista")]
+            Tables::Cluster(snapshot) => snapshot.taken_at,
         }
     }
 }

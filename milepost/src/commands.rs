@@ -7,6 +7,8 @@ use ingest::id::TenantId;
 
 pub mod archive;
 pub mod backup;
+#[cfg(feature = "ballista")]
+pub mod ballista;
 pub mod decode;
 pub mod demo;
 pub mod devices;
@@ -60,6 +62,9 @@ pub enum Command {
     Archive(archive::Args),
     /// Ask SQL over what was archived and what was not yet.
     Sql(sql::Args),
+    /// Be a part of a cluster that SQL runs on.
+    #[cfg(feature = "ballista")]
+    Ballista(ballista::Args),
     /// Copy a running installation.
     Backup(backup::Args),
     /// Decode protocol vectors from standard input, one answer line each.
@@ -125,6 +130,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Api(args) => role::api(args),
         Command::Archive(args) => archive::run(args),
         Command::Sql(args) => sql::run(args),
+        #[cfg(feature = "ballista")]
+        Command::Ballista(args) => ballista::run(args),
         Command::Backup(args) => backup::run(args),
         Command::Decode(args) => decode::run(&args),
         Command::Log(args) => log::run(args),

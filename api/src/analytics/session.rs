@@ -97,13 +97,18 @@ pub(super) fn base(
         .with_optimizer_rules(distinct::rules())
         .with_physical_optimizer_rules(asof::rules())
         .build();
+    functions(&mut state, road);
+    state
+}
+
+/// Which functions may be called.
+pub(super) fn functions(state: &mut SessionState, road: Option<Arc<Road>>) {
     for name in UNBOUNDED {
         // An error means that there is none of that name.
         drop(state.deregister_udf(name));
     }
-    functions::register(&mut state, road);
-    asof::register(&mut state);
-    state
+    functions::register(state, road);
+    asof::register(state);
 }
 
 /// A session of its own, with every function and no tables.
@@ -137,6 +142,18 @@ impl Analytics {
             Tables::Files(tables, _) => {
                 for (name, table) in tables {
                     context.register_table(name.as_str(), Arc::clone(table))?;
+                }
+                return Ok(context);
+            }
+            #[cfg(feature = "ballista")]
+            Tables::Cluster(snapshot) => {
+                for (name, view) in snapshot.views(tenant)? {
+                    context.register_table(name, Arc::new(view))?;
+                }
+                let lower = text.to_lowercase();
+                for view in needed(&lower, false) {
+                    let plan = context.state().create_logical_plan(view.sql).await?;
+                    context.register_table(view.name, Arc::new(ViewTable::new(plan, None)))?;
                 }
                 return Ok(context);
             }

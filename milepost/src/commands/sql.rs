@@ -40,6 +40,9 @@ pub struct Args {
     #[arg(long = "table", value_name = "NAME=FOLDER", value_parser = table,
         conflicts_with_all = ["data", "log", "out"])]
     tables: Vec<(String, PathBuf)>,
+    /// Where it runs instead of here: on a cluster, `ballista://HOST:PORT`, over what is archived
+    #[arg(long, value_name = "ENGINE", value_parser = scheduler, conflicts_with_all = ["tables", "log"])]
+    engine: Option<String>,
     /// Ask so many times, and say what each took on stderr
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     times: Option<u32>,
@@ -92,9 +95,26 @@ async fn analytics(args: &Args, limits: Limits) -> anyhow::Result<Analytics> {
     if !args.tables.is_empty() {
         return Ok(Analytics::over_files(limits, &args.tables, clock::wall()()).await?);
     }
+    if let Some(scheduler) = &args.engine {
+        return on_cluster(args, limits, scheduler).await;
+    }
     let log = open_reading(args.data.as_deref(), args.log.as_deref())?;
     let store = archive::store(args.out.as_deref(), args.data.as_deref(), args.config.as_deref())?;
     Ok(Analytics::once(limits, store, (log, clock::wall()), args.data.as_deref()).await?)
+}
+
+#[cfg(feature = "ballista")]
+async fn on_cluster(args: &Args, limits: Limits, scheduler: &str) -> anyhow::Result<Analytics> {
+    let store = archive::store(args.out.as_deref(), args.data.as_deref(), args.config.as_deref())?;
+    Ok(Analytics::on_cluster(limits, store, scheduler, &clock::wall()).await?)
+}
+
+#[cfg(not(feature = "ballista"))]
+async fn on_cluster(_: &Args, _: Limits, scheduler: &str) -> anyhow::Result<Analytics> {
+    anyhow::bail!(
+        "`--engine ballista://{scheduler}`: this milepost knows no clusters, expected one that was \
+         built with `--features ballista`"
+    )
 }
 
 async fn answer(
@@ -112,6 +132,16 @@ async fn answer(
         }
     }
     out.flush().context("write to stdout")
+}
+
+/// `HOST:PORT` of `ballista://HOST:PORT`.
+fn scheduler(text: &str) -> Result<String, String> {
+    match text.strip_prefix("ballista://").and_then(|place| place.rsplit_once(':')) {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+            Ok(format!("{host}:{port}"))
+        }
+        _ => Err("expected ballista://HOST:PORT".to_owned()),
+    }
 }
 
 fn table(text: &str) -> Result<(String, PathBuf), String> {
