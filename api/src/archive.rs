@@ -66,7 +66,7 @@ pub enum ArchiveError {
     /// A column of it was made otherwise.
     #[error(
         "column `{column}` of table `{table}` is {found}, expected {expected}: another version's \
-         archive; give `--out` another place"
+         archive; expected another `archive.place` or `--out`"
     )]
     Otherwise {
         /// In which table.

@@ -1,4 +1,4 @@
-//! What a device has said, on its way to the log: a [`DeviceInput`](super::DeviceInput) whose parts
+//! What a device has said, on its way to the log: a [`DeviceInput`] whose parts
 //! are still the decoder's.
 
 use std::cell::RefCell;
