@@ -26,12 +26,14 @@ fn a_target_behind_needs_a_way_round() {
     assert_eq!(path.edges.first(), path.edges.last());
     assert!((path.metres - 350.0).abs() < 0.5, "round the block: {path:?}");
     let mut out = Vec::new();
-    router.reach(&road, from, &[to, from], 1000.0, &mut out);
-    let reached = out[0].unwrap();
-    assert_eq!(reached.turn_backs, 2);
-    assert!((reached.metres - 150.0).abs() < 0.5);
-    assert!(out[1].unwrap().metres < 1e-9);
-    router.reach(&road, from, &[to], 140.0, &mut out);
+    let around = (road.point_at(to).0, 0.0);
+    let bounds = (1000.0, f64::INFINITY);
+    router.reach_from_all(&road, &[(from, 5.0)], (&[to], &[0.0]), around, bounds, &mut out);
+    let joined = out[0].unwrap();
+    assert_eq!((joined.start, joined.reached.turn_backs), (0, 0));
+    assert!((joined.reached.metres - 350.0).abs() < 0.5 && joined.cost > 5.0);
+    let bounds = (joined.cost - 0.1, f64::INFINITY);
+    router.reach_from_all(&road, &[(from, 5.0)], (&[to], &[0.0]), around, bounds, &mut out);
     assert_eq!(out, [None]);
 }
 
