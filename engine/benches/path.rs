@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use engine::path::Router;
+use engine::path::{Router, Turns};
 use engine::road::{EdgeId, Place, Profile, Road, import};
 use ingest::units::Position;
 
@@ -101,6 +101,7 @@ fn reach(road: &Road) {
         let starts = [(*from, 0.0)];
         router.reach_from_all(
             road,
+            Turns { corner_s: 4.0, back_s: 4.0 },
             &starts,
             (targets, handicaps),
             (*ahead, 40.0),

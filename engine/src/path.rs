@@ -21,7 +21,7 @@ mod search;
 mod tests;
 pub mod traffic;
 
-pub use cost::weighed_s;
+pub use cost::{Turns, weighed_s};
 pub use hierarchy::{Hierarchy, Live, Matrix, Snapshot};
 pub use line::line;
 pub use router::{Driven, Joined, Path, Reached, Router};

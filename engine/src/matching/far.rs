@@ -6,7 +6,8 @@
 //! the straight line between the fixes would have been. That price adds up along a path, so one
 //! search from all hypotheses at once finds the best one for every candidate, where Newson &
 //! Krumm's difference of distances needs a search for each. That what drivers weigh, and not
-//! metres alone, tells ways apart is Osogami & Raymond's finding (2013).
+//! metres alone, tells ways apart is Osogami & Raymond's finding (2013). A corner costs by how
+//! sharp it is: whether a road has another number there says nothing about who drives on.
 
 use ingest::units::Position;
 
@@ -15,15 +16,22 @@ use crate::matching::emission::bent;
 use crate::matching::state::{Live, Track};
 use crate::matching::transition::{From, Moved, Routed, TURN_COST};
 use crate::matching::viterbi::Step;
-use crate::path::{Router, weighed_s};
+use crate::path::{Router, Turns, weighed_s};
 use crate::road::Road;
 use crate::road::plane::span;
 
 /// From so many seconds and straight metres on a step is a far one.
-const FAR: (f64, f64) = (8.0, 50.0);
+pub(super) const FAR_S: f64 = 8.0;
+/// See [`FAR_S`].
+const FAR_M: f64 = 50.0;
 /// Seconds that count as one unit of price: at once, and per root of a second, as the doubts
 /// about the pieces of a way add up.
 const SCALE_S: (f64, f64) = (1.5, 0.4);
+/// What a search weighs turns as. Real drivers turn back in the street about as readily as round a
+/// corner; what speaks against it is the way that it costs.
+pub(super) const TURNS: Turns = Turns { corner_s: 4.0, back_s: 4.0 };
+/// Of a long time no more than so many seconds a straight metre were driven.
+const DRIVEN_S_PER_M: f64 = 0.5;
 /// Seconds that a straight metre is expected to be weighed as: a town's streets.
 const PACE_S_PER_M: f64 = 0.1;
 /// Free-flow seconds may exceed the elapsed ones by these at no price.
@@ -34,12 +42,22 @@ const LATE_SCALE_S: (f64, f64) = (3.0, 0.15);
 const LINEAR_FROM: f64 = 2.5;
 /// A search ends this many units of price beyond the best candidate.
 const BEAM: f64 = 10.0;
-/// And this many weighed seconds from the best hypothesis, at once and per elapsed second.
+/// And this many weighed seconds from the best hypothesis, at once and per driven second.
 const LIMIT_S: (f64, f64) = (60.0, 2.0);
+
+/// Seconds of the elapsed ones that were driven, at most: who came no further stood still.
+fn driven_s(seen: &Seen) -> f64 {
+    seen.elapsed_s.min(DRIVEN_S_PER_M * seen.straight_m)
+}
+
+/// Seconds that count as one unit of price.
+fn scale(driven_s: f64) -> f64 {
+    SCALE_S.0 + SCALE_S.1 * driven_s.sqrt()
+}
 
 /// Whether the time since the last fix is too long for distances to tell.
 pub(super) fn is_far(seen: &Seen) -> bool {
-    seen.elapsed_s >= FAR.0 && seen.straight_m >= FAR.1
+    seen.elapsed_s >= FAR_S && seen.straight_m >= FAR_M
 }
 
 /// Weighed seconds that getting from the last fix as far as `at` is expected to take.
@@ -80,7 +98,7 @@ impl<'a> Far<'a> {
         seen: &'a Seen,
         candidates: &'a [Candidate],
     ) -> Self {
-        let scale = SCALE_S.0 + SCALE_S.1 * seen.elapsed_s.sqrt();
+        let scale = scale(driven_s(seen));
         Self { road, track, seen, candidates, scale }
     }
 
@@ -130,9 +148,10 @@ impl<'a> Far<'a> {
             radius = radius.max(to.distance_m);
         }
         let first = routed.starts.iter().map(|start| start.1).fold(f64::INFINITY, f64::min);
-        let limit = first + LIMIT_S.0 + LIMIT_S.1 * self.seen.elapsed_s;
+        let limit = first + LIMIT_S.0 + LIMIT_S.1 * driven_s(self.seen);
         router.reach_from_all(
             self.road,
+            TURNS,
             &routed.starts,
             (&routed.targets, &routed.handicaps),
             (self.seen.position, radius),

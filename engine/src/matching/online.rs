@@ -58,6 +58,8 @@ const RESTING_SPEED_SIGMAS: f64 = 5.0;
 const RESTING_SIGMAS: f64 = 2.0;
 /// Nor are so many, if they take longer than a walk would: drift is slow.
 const RESTING_SLOW_SIGMAS: f64 = 4.0;
+/// Nor is drift at rest ever more than this, metres: a wide spread must not hide slow driving.
+const RESTING_MOST_M: f64 = 20.0;
 /// A slow walk, metres per second.
 const RESTING_MPS: f64 = 1.0;
 /// Without reported speeds the straight line between fixes stands in, with this relative error.
@@ -168,7 +170,7 @@ impl Track {
             (None, None) => {
                 let slow = seen.straight_m < RESTING_MPS * seen.elapsed_s;
                 let sigmas = if slow { RESTING_SLOW_SIGMAS } else { RESTING_SIGMAS };
-                seen.straight_m < sigmas * seen.sigma_m
+                seen.straight_m < (sigmas * seen.sigma_m).min(RESTING_MOST_M)
             }
             _ => false,
         }
@@ -569,7 +571,7 @@ fn pass(
         road,
         &mut scratch.router,
         &mut scratch.routed,
-        (from, to),
+        (from, to, end.time.seconds_since(start.time)),
         &mut scratch.path,
     );
     let straight = distance_m(road.point_at(from).0, road.point_at(to).0);

@@ -21,9 +21,9 @@ const DUE: f32 = 0.6;
 const KEPT: f64 = 0.97;
 /// The spread is at most so many times the root mean square distance to the nearest road, and a
 /// little more: vehicles that break rules, so that likely ways lead past them, scatter no more.
-const NEAREST: (f64, f64) = (2.0, 2.0);
+const NEAREST: (f64, f64) = (1.1, 2.0);
 /// Square of that distance before the first fix, and over how many pieces of evidence it is meant.
-const NEAREST_FIRST_M2: f32 = 900.0;
+const NEAREST_FIRST_M2: f32 = 400.0;
 const NEAREST_OVER: f32 = 40.0;
 /// Probability, per metre, that a fix has nothing to do with any road near.
 const STRAY: f64 = 1e-4;

@@ -4,7 +4,8 @@ use ingest::units::Position;
 
 use crate::matching::candidate::{Candidate, Seen};
 use crate::matching::emission::bent;
-use crate::path::{Joined, Router};
+use crate::matching::far::{self, FAR_S};
+use crate::path::{Joined, Router, Turns};
 use crate::road::plane::distance_m;
 use crate::road::{EdgeId, Place, Road};
 
@@ -19,6 +20,10 @@ const LINEAR_FROM: f64 = 2.5;
 const LATE: (f64, f64) = (1.2, 4.0);
 /// Price per second beyond, over the elapsed time's own scale.
 const LATE_SCALE_S: (f64, f64) = (3.0, 0.15);
+
+/// What a search over a short time weighs turns as: metres tell, and thirty of them turning back,
+/// so that short noise does not look like a turn and a real one stays possible.
+pub(super) const TURNS: Turns = Turns { corner_s: 0.0, back_s: 2.5 };
 
 /// No street that is searched is weighed as more seconds a metre.
 pub(super) const SLOWEST_S_PER_M: f64 = 0.16;
@@ -62,7 +67,7 @@ impl Routed {
         (road, router): (&Road, &mut Router),
         from: Place,
         around: (Position, f64),
-        limit_m: f64,
+        (limit_m, turns): (f64, Turns),
     ) {
         self.reached.clear();
         if self.targets.is_empty() {
@@ -72,6 +77,7 @@ impl Routed {
         self.handicaps.resize(self.targets.len(), 0.0);
         router.reach_from_all(
             road,
+            turns,
             &[(from, 0.0)],
             (&self.targets, &self.handicaps),
             around,
@@ -142,12 +148,12 @@ pub(super) fn cost(seen: &Seen, from: &From, to: &Candidate, moved: &Moved) -> f
 }
 
 /// The edges from `from`'s edge (left out) to `to`'s (included) into `out`, as [`direct`] or the
-/// router had them; returns the metres between, `None` when no path is known.
+/// router had them for a step of so many seconds; returns the metres between, `None` when no path is known.
 pub(super) fn path_between(
     road: &Road,
     router: &mut Router,
     routed: &mut Routed,
-    (from, to): (Place, Place),
+    (from, to, elapsed_s): (Place, Place, f64),
     out: &mut Vec<EdgeId>,
 ) -> Option<f64> {
     out.clear();
@@ -167,7 +173,9 @@ pub(super) fn path_between(
     routed.targets.push(to);
     let (start, end) = (road.point_at(from).0, road.point_at(to).0);
     if distance_m(start, end) < super::online::BRIDGE_M {
-        routed.ask((road, &mut *router), from, (end, 0.0), super::online::BRIDGE_M * 2.0);
+        let turns = if elapsed_s < FAR_S { TURNS } else { far::TURNS };
+        let limit_m = super::online::BRIDGE_M * 2.0;
+        routed.ask((road, &mut *router), from, (end, 0.0), (limit_m, turns));
         if let Some(Some(joined)) = routed.reached.first() {
             router.edges_to(road, 0, out);
             if out.first() == Some(&from.edge) {

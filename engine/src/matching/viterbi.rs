@@ -326,7 +326,7 @@ fn ask(
 ) {
     let away = routed.asked.iter().map(|k| candidates[*k].distance_m);
     let around = (seen.position, away.fold(0.0, f64::max));
-    routed.ask((road, router), from.place, around, limit_m);
+    routed.ask((road, router), from.place, around, (limit_m, transition::TURNS));
 }
 
 /// What the transitions from a hypothesis need to know of it.

@@ -122,7 +122,9 @@ impl Cost for Seconds {
 /// What drivers weigh when they choose a short way: seconds at free flow and metres mixed, so
 /// that a quick way is liked and a detour on quick roads is not liked too much.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Habit {
+pub(super) struct Habit<'a> {
+    road: &'a Road,
+    turns: Turns,
     goal: Position,
     per_lng: f64,
     radius_m: f64,
@@ -134,18 +136,26 @@ pub(super) struct Habit {
 const HABIT_METRES: f64 = 0.5;
 /// Seconds that a metre counts as in that share: the pace of a town's streets.
 const HABIT_S_PER_M: f64 = 1.0 / 12.0;
-/// Seconds of going over to another road.
-const HABIT_TURN_S: f64 = 1.5;
-/// Seconds of turning back in the street.
-const HABIT_TURN_BACK_S: f64 = 45.0;
 
-impl Habit {
+/// Straight on into another road counts as this share of a corner: a junction is crossed.
+const STRAIGHT_SHARE: f64 = 0.2;
+
+/// Seconds that turns are weighed as, in [`super::Router::reach_from_all`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Turns {
+    /// A right angle into another road; less for less, a fifth straight on.
+    pub corner_s: f64,
+    /// Turning back in the street.
+    pub back_s: f64,
+}
+
+impl<'a> Habit<'a> {
     /// Towards all that lies within `radius_m` of `goal`.
-    pub(super) fn towards(road: &Road, goal: Position, radius_m: f64) -> Self {
+    pub(super) fn towards(road: &'a Road, (goal, radius_m): (Position, f64), turns: Turns) -> Self {
         let fastest = road.summary().fastest_mps(Profile::Van);
         let pace = HABIT_METRES * HABIT_S_PER_M + (1.0 - HABIT_METRES) / fastest;
         let per_lng = METRES_PER_DEGREE * libm::cos(goal.lat.to_radians());
-        Self { goal, per_lng, radius_m, pace }
+        Self { road, turns, goal, per_lng, radius_m, pace }
     }
 }
 
@@ -159,7 +169,7 @@ fn weighed(record: &EdgeRecord) -> f64 {
     HABIT_METRES * metres + (1.0 - HABIT_METRES) * record.seconds(Profile::Van)
 }
 
-impl Cost for Habit {
+impl Cost for Habit<'_> {
     fn profile(&self) -> Profile {
         Profile::Van
     }
@@ -170,11 +180,12 @@ impl Cost for Habit {
 
     fn turn(&self, from: &EdgeRecord, to: &EdgeRecord) -> f64 {
         if from.turns_back(to) {
-            HABIT_TURN_BACK_S
-        } else if from.way == to.way {
+            self.turns.back_s
+        } else if from.way == to.way || self.turns.corner_s == 0.0 {
             0.0
         } else {
-            HABIT_TURN_S
+            let bend = 1.0 - self.road.straight_on(from, to);
+            self.turns.corner_s * bend.clamp(STRAIGHT_SHARE, 1.0)
         }
     }
 

@@ -288,9 +288,10 @@ proptest! {
             (0..road.edges()).map(|edge| place(road, (edge, 0.37))).collect();
         let handicaps = vec![0.0; targets.len()];
         let (mut router, mut all, mut one) = (Router::new(), Vec::new(), Vec::new());
+        let turns = Turns { corner_s: 4.0, back_s: 9.0 };
         let mut reach = |starts: &[(Place, f64)], bounds, out: &mut Vec<_>| {
             let around = (road.point_at(targets[0]).0, 1e6);
-            router.reach_from_all(road, starts, (&targets, &handicaps), around, bounds, out);
+            router.reach_from_all(road, turns, starts, (&targets, &handicaps), around, bounds, out);
         };
         let mut least = vec![f64::INFINITY; targets.len()];
         for start in &starts {

@@ -8,7 +8,7 @@ use ingest::units::Position;
 use crate::road::record::EdgeRecord;
 use crate::road::{EdgeId, Place, Profile, Road};
 
-use super::cost::{Cost, Habit, Seconds};
+use super::cost::{Cost, Habit, Seconds, Turns};
 use super::hierarchy::{self, Snapshot, Ways, Weighted};
 use super::search::{Search, Until, share};
 
@@ -153,7 +153,7 @@ impl Router {
         self.ways.cost(road, snapshot, (from, to))
     }
 
-    /// The ways that drivers like best from whichever start, each with seconds that it counts as
+    /// The ways that drivers like best, turns weighed as said, from whichever start, each with seconds that it counts as
     /// already, to each target near `around`; a target ahead on its start's own edge is found only
     /// by going round. `None` where there is none, or none whose cost and handicap together are
     /// within `limit` and within `beam` of the best target's. `out` is cleared first and has one
@@ -162,6 +162,7 @@ impl Router {
     pub fn reach_from_all(
         &mut self,
         road: &Road,
+        turns: Turns,
         starts: &[(Place, f64)],
         (targets, handicaps): (&[Place], &[f64]),
         around: (Position, f64),
@@ -169,7 +170,7 @@ impl Router {
         out: &mut Vec<Option<Joined>>,
     ) {
         self.begin(targets);
-        let cost = Habit::towards(road, around.0, around.1);
+        let cost = Habit::towards(road, around, turns);
         self.search.run_from_all(road, starts, (targets, handicaps), bounds, &cost);
         out.clear();
         for (index, &target) in targets.iter().enumerate() {
