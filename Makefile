@@ -51,6 +51,7 @@ bench-gateway:
 # Ways on whole cities, checked with Dijkstra's algorithm and measured against the goals.
 bench-roads:
 	cargo bench -p engine --locked --bench roads
+	cargo bench -p engine --locked --bench matching
 
 # SQL against DuckDB on the same files; needs Python with duckdb, numpy and pyarrow. The first build
 # optimises all of the SQL engine: half an hour.

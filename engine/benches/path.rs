@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use engine::path::Router;
+use engine::path::{Router, Turns};
 use engine::road::{EdgeId, Place, Profile, Road, import};
 use ingest::units::Position;
 
@@ -83,23 +83,35 @@ fn routes(road: &Road) {
 fn reach(road: &Road) {
     let mut draw = Draw(3);
     let (mut near, mut out, mut found) = (Vec::new(), Vec::new(), 0);
-    let asked: Vec<(Place, Vec<Place>)> = (0..CALLS)
+    let asked: Vec<(Place, Vec<Place>, Position)> = (0..CALLS)
         .map(|_| {
             let from = draw.place(road);
             let (at, _) = road.point_at(from);
             let ahead = Position { lng: at.lng + 0.001, lat: at.lat };
             road.near(ahead, 40.0, 12, &mut near);
-            (from, near.iter().map(|near| near.place).collect())
+            let targets: Vec<Place> = near.iter().map(|near| near.place).collect();
+            (from, targets, ahead)
         })
         .collect();
     let mut router = Router::new();
     let start = cpu_ns();
-    for (from, targets) in &asked {
-        router.reach(road, *from, targets, 500.0, &mut out);
+    for (from, targets, ahead) in &asked {
+        let handicaps = &[0.0; 12][..targets.len()];
+        let bounds = (60.0, f64::INFINITY);
+        let starts = [(*from, 0.0)];
+        router.reach_from_all(
+            road,
+            Turns { corner_s: 4.0, back_s: 4.0 },
+            &starts,
+            (targets, handicaps),
+            (*ahead, 40.0),
+            bounds,
+            &mut out,
+        );
         found += out.iter().flatten().count();
     }
     let us = (cpu_ns() - start) as f64 / 1e3 / CALLS as f64;
-    println!("reach 500 m: {us:.2} us, {:.1} targets found", found as f64 / CALLS as f64);
+    println!("reach 60 s: {us:.2} us, {:.1} targets found", found as f64 / CALLS as f64);
 }
 
 /// A small generator with a fixed seed (splitmix64): the same pairs in every run.

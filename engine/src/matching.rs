@@ -4,10 +4,12 @@
 //! when all surviving paths agree on them, or when they have waited longer than [`Lag`] allows, and
 //! a committed edge is never taken back. The model is Newson & Krumm 2009 (Gaussian emission, a
 //! price on the difference between driven and travelled metres) with the variable window of Goh et
-//! al. 2012. We deviate in four ways, each described where it is done: a fix's weight falls when
+//! al. 2012. We deviate in six ways, each described where it is done: a fix's weight falls when
 //! fixes are dense, because their errors drift together (`emission`); each hypothesis carries a
 //! filtered distance along its edge instead of the bare projection (`transition`); leaving the road
-//! is a state of its own instead of a breakage (`viterbi`); and columns that hold no decision
+//! is a state of its own instead of a breakage (`viterbi`); between fixes far apart what drivers
+//! weigh tells ways apart, found by one search from all hypotheses (`far`); the spread of a receiver
+//! that does not tell its accuracy is learnt by likelihood (`spread`); and columns that hold no decision
 //! are dropped, so that sixteen of them span half a minute of one-second fixes (`state`).
 //!
 //! Pure and deterministic: no clock, no hash order, transcendental functions from `libm`.
@@ -20,7 +22,9 @@ use crate::road::{EdgeId, Near, Place};
 
 mod candidate;
 mod emission;
+mod far;
 mod online;
+mod spread;
 mod state;
 mod transition;
 mod viterbi;

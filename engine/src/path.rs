@@ -1,6 +1,6 @@
 //! Shortest paths on the road network.
 //!
-//! [`Router`] answers one way (`route`), many short ways at once for the matcher (`reach`) and
+//! [`Router`] answers one way (`route`), many short ways at once for the matcher (`reach_from_all`) and
 //! many long ones for planning (`times`), all exact with every turn restriction. Ways run on
 //! edges, not nodes, because a ban depends on where one came from; restrictions over several
 //! roads are states of their own (`road/builder/turns.rs`).
@@ -21,14 +21,12 @@ mod search;
 mod tests;
 pub mod traffic;
 
+pub use cost::{Turns, weighed_s};
 pub use hierarchy::{Hierarchy, Live, Matrix, Snapshot};
 pub use line::line;
-pub use router::{Driven, Path, Reached, Router};
+pub use router::{Driven, Joined, Path, Reached, Router};
 pub use traffic::{Feed, Traffic};
 
-/// Metres that `reach` adds for turning back in the street when it compares ways: short noise
-/// must not look like a turn, a real one must stay possible.
-pub const TURN_BACK_M: f64 = 30.0;
 /// Seconds that `route` and `times` add in comparing when a way enters a road meant only for
 /// those with business there; so such roads are used for first and last metres, not through.
 pub const DESTINATION_S: f64 = 600.0;

@@ -3,12 +3,13 @@
 //! In reading order: [`class`] and [`access`] say what an edge is and who may use it,
 //! [`plane`] turns degrees into metres, `image` and `record` are the bytes of a map, [`builder`]
 //! makes them (its `turns` spells restrictions out, `order` is for the router), [`import`] reads OpenStreetMap, `index`
-//! and `near` find what is around a place, `within` what a box holds. A map is the same
+//! and `near` find what is around a place, `within` what a box holds, `bend` how ways turn. A map is the same
 //! bytes in a file and in memory, and every read is bounds-checked: a damaged map gives wrong
 //! roads, never a crash.
 
 pub mod access;
 mod area;
+mod bend;
 pub mod builder;
 pub mod class;
 mod error;

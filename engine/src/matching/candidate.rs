@@ -10,6 +10,8 @@ use crate::road::{EdgeId, Near, NodeId, Place, Road};
 const NEAR_LEAST: usize = 16;
 /// Most edges looked at for the worst accuracy.
 const NEAR_MOST: usize = 40;
+/// Most edges whose price is worked out.
+const NEAR_READ: usize = 400;
 /// Search radius in standard deviations; beyond lies one fix in a thousand.
 const RADIUS_SIGMAS: f64 = 3.5;
 /// Added to the radius, metres: a road's drawn line is this far from where it is driven.
@@ -26,6 +28,8 @@ pub(super) struct Seen {
     pub(super) heading: Option<f64>,
     /// Standard deviation of one axis, metres.
     pub(super) sigma_m: f64,
+    /// The same for a search: what its multiples do not hold is unlikely.
+    pub(super) reach_m: f64,
     /// How much of an independent observation it is, 0 to 1.
     pub(super) weight: f64,
     /// Seconds since the last accepted fix.
@@ -36,6 +40,8 @@ pub(super) struct Seen {
     pub(super) travelled: (f64, f64),
     /// Whether `travelled` comes from reported speeds, so independent of the positions.
     pub(super) by_speed: bool,
+    /// Where the last accepted fix was.
+    pub(super) before: Position,
 }
 
 /// A place that a fix may belong to, and the price of it.
@@ -50,6 +56,8 @@ pub(super) struct Candidate {
     pub(super) distance_m: f64,
     /// Negative logarithm of the emission probability, up to a constant.
     pub(super) cost: f64,
+    /// The part of it that does not come from the distance.
+    pub(super) beside: f64,
 }
 
 impl Candidate {
@@ -58,20 +66,29 @@ impl Candidate {
     }
 }
 
-/// Fills `out` with the places near a fix, nearest first.
+/// Fills `out` with the places near a fix: nearest first, or, where there are more than are
+/// looked at, likeliest first.
 pub(super) fn collect(road: &Road, seen: &Seen, near: &mut Vec<Near>, out: &mut Vec<Candidate>) {
-    let radius = (RADIUS_SIGMAS * seen.sigma_m + RADIUS_ROAD_M).clamp(RADIUS_M.0, RADIUS_M.1);
-    let max = ((seen.sigma_m * 1.6) as usize).clamp(NEAR_LEAST, NEAR_MOST);
-    road.near(seen.position, radius, max, near);
+    let radius = (RADIUS_SIGMAS * seen.reach_m + RADIUS_ROAD_M).clamp(RADIUS_M.0, RADIUS_M.1);
+    let max = ((seen.reach_m * 1.6) as usize).clamp(NEAR_LEAST, NEAR_MOST);
+    road.near(seen.position, radius, NEAR_READ, near);
     out.clear();
-    out.extend(near.iter().map(|n| Candidate {
-        edge: n.place.edge,
-        offset_m: n.place.offset_m,
-        length_m: road.length_m(n.place.edge),
-        tail: road.tail(n.place.edge),
-        reverse: road.reverse(n.place.edge),
-        position: n.position,
-        distance_m: n.distance_m,
-        cost: emission::cost(road, seen, n),
+    out.extend(near.iter().map(|n| {
+        let beside = emission::beside(road, seen, n);
+        Candidate {
+            edge: n.place.edge,
+            offset_m: n.place.offset_m,
+            length_m: road.length_m(n.place.edge),
+            tail: road.tail(n.place.edge),
+            reverse: road.reverse(n.place.edge),
+            position: n.position,
+            distance_m: n.distance_m,
+            cost: emission::by_distance(seen, n) + beside,
+            beside,
+        }
     }));
+    if out.len() > max {
+        out.sort_unstable_by(|a, b| a.cost.total_cmp(&b.cost).then(a.edge.cmp(&b.edge)));
+        out.truncate(max);
+    }
 }

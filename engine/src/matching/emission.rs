@@ -35,9 +35,14 @@ pub(super) fn bent(x: f64, from: f64) -> f64 {
     if x <= from { 0.5 * x * x } else { from * (x - 0.5 * from) }
 }
 
-/// Price of being at `near` when `seen` was seen: negative logarithm, up to a constant.
-pub(super) fn cost(road: &Road, seen: &Seen, near: &Near) -> f64 {
-    let mut cost = seen.weight * bent(near.distance_m / seen.sigma_m, LINEAR_FROM);
+/// Price of the distance to `near`: negative logarithm, up to a constant.
+pub(super) fn by_distance(seen: &Seen, near: &Near) -> f64 {
+    seen.weight * bent(near.distance_m / seen.sigma_m, LINEAR_FROM)
+}
+
+/// Price of heading and speed on the edge at `near`: negative logarithm, up to a constant.
+pub(super) fn beside(road: &Road, seen: &Seen, near: &Near) -> f64 {
+    let mut cost = 0.0;
     let Some(speed) = seen.speed_mps.filter(|s| *s >= HEADING_FROM_MPS) else {
         return cost;
     };

@@ -58,6 +58,8 @@ const RESTING_SPEED_SIGMAS: f64 = 5.0;
 const RESTING_SIGMAS: f64 = 2.0;
 /// Nor are so many, if they take longer than a walk would: drift is slow.
 const RESTING_SLOW_SIGMAS: f64 = 4.0;
+/// Nor is drift at rest ever more than this, metres: a wide spread must not hide slow driving.
+const RESTING_MOST_M: f64 = 20.0;
 /// A slow walk, metres per second.
 const RESTING_MPS: f64 = 1.0;
 /// Without reported speeds the straight line between fixes stands in, with this relative error.
@@ -77,8 +79,6 @@ const STILL_SHARE: f64 = 0.05;
 const SPAN_S: f64 = 4.5;
 /// In a full window columns are thinned up to this, seconds.
 const ROOM_SPAN_S: f64 = 60.0;
-/// Bounds of the running estimate of the spread of one axis, metres.
-const SIGMA_M: (f64, f64) = (4.0, 60.0);
 /// Least and most spread that a fix's own accuracy may claim, metres.
 const ACCURACY_SIGMA_M: (f64, f64) = (3.0, 100.0);
 /// The radius of 68 % of a circular normal distribution, in standard deviations of one axis.
@@ -140,7 +140,9 @@ impl Track {
                 (&mut scratch.router, &mut scratch.routed),
             );
         }
-        self.learn(&seen, &scratch.step);
+        if observation.accuracy_m.is_none() && self.spread.is_due(seen.weight) {
+            self.spread.learn(scratch.step.places(&scratch.candidates));
+        }
         self.push(&seen, &scratch.step);
         self.settle(road, scratch, out);
     }
@@ -168,7 +170,7 @@ impl Track {
             (None, None) => {
                 let slow = seen.straight_m < RESTING_MPS * seen.elapsed_s;
                 let sigmas = if slow { RESTING_SLOW_SIGMAS } else { RESTING_SIGMAS };
-                seen.straight_m < sigmas * seen.sigma_m
+                seen.straight_m < (sigmas * seen.sigma_m).min(RESTING_MOST_M)
             }
             _ => false,
         }
@@ -218,9 +220,13 @@ impl Track {
     fn seen(&self, o: &Observation, last: &Last) -> Seen {
         let elapsed_s = o.time.seconds_since(last.time);
         let straight_m = distance_m(last.position, o.position);
-        let sigma_m = match o.accuracy_m {
-            Some(a) => (a / SIGMAS_OF_ACCURACY).clamp(ACCURACY_SIGMA_M.0, ACCURACY_SIGMA_M.1),
-            None => f64::from(self.sigma_m),
+        let (sigma_m, reach_m) = match o.accuracy_m {
+            Some(a) => {
+                let own = a / SIGMAS_OF_ACCURACY;
+                let own = own.clamp(ACCURACY_SIGMA_M.0, ACCURACY_SIGMA_M.1);
+                (own, own)
+            }
+            None => (self.spread.sigma_m, self.spread.reach_m),
         };
         let speed = o.speed_mps.filter(|s| s.is_finite());
         let mean = match (last.speed_mps, speed) {
@@ -242,11 +248,13 @@ impl Track {
             speed_mps: speed,
             heading: o.heading.filter(|h| h.is_finite()),
             sigma_m,
+            reach_m,
             weight: emission::weight(elapsed_s),
             elapsed_s,
             straight_m,
             travelled: by_speed.unwrap_or(by_place),
             by_speed: by_speed.is_some(),
+            before: last.position,
         }
     }
 
@@ -303,18 +311,6 @@ impl Track {
         self.last = None;
         self.heard = None;
         self.doubt = None;
-    }
-
-    /// Follows the spread of fixes around the road, for those that do not tell their accuracy.
-    fn learn(&mut self, seen: &Seen, step: &viterbi::Step) {
-        let old = f64::from(self.sigma_m) * f64::from(self.sigma_m);
-        let gain = (1.0 / (f64::from(self.fixes) + 3.0)).max(0.02) * seen.weight.max(0.2);
-        let beside = step.next.iter().find(|n| !n.cell.off_road).map(|n| n.distance_m);
-        let mut new = old;
-        if let Some(d) = beside {
-            new += gain * ((d * d).min(9.0 * old) - old);
-        }
-        self.sigma_m = new.sqrt().clamp(SIGMA_M.0, SIGMA_M.1) as f32;
     }
 
     fn push(&mut self, seen: &Seen, step: &viterbi::Step) {
@@ -575,7 +571,7 @@ fn pass(
         road,
         &mut scratch.router,
         &mut scratch.routed,
-        (from, to),
+        (from, to, end.time.seconds_since(start.time)),
         &mut scratch.path,
     );
     let straight = distance_m(road.point_at(from).0, road.point_at(to).0);

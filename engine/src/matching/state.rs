@@ -9,6 +9,7 @@ use ingest::units::Position;
 use thiserror::Error;
 
 use crate::matching::online::Lag;
+use crate::matching::spread::{SIGMAS, Spread};
 use crate::road::{EdgeId, Place, Road};
 
 /// Most hypotheses of a column. Twelve keep the true one on 99.9 % of simulated fixes.
@@ -18,10 +19,10 @@ pub(super) const COLUMNS_MAX: usize = 16;
 /// No edge: off the road and never on one yet.
 const NO_EDGE: u32 = u32::MAX;
 /// Layout of [`Track::to_bytes`].
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Most bytes an online track is stored in.
 pub const BYTES_MAX: usize =
-    25 + 2 * 25 + COLUMNS_MAX * 13 + COLUMNS_MAX * CELLS_MAX * 9 + CELLS_MAX * 12;
+    21 + Spread::BYTES + 2 * 25 + COLUMNS_MAX * 13 + COLUMNS_MAX * CELLS_MAX * 9 + CELLS_MAX * 12;
 
 /// One hypothesis of one column: a place, or off the road having left it at that place.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -97,7 +98,7 @@ pub struct Track {
     /// Edges of the road it belongs to; another road resets it.
     pub(super) edges: u32,
     pub(super) fixes: u32,
-    pub(super) sigma_m: f32,
+    pub(super) spread: Spread,
     /// The last fix that moved.
     pub(super) last: Option<Last>,
     /// When the last fix was.
@@ -124,9 +125,6 @@ pub enum BadTrack {
     Bounds(&'static str),
 }
 
-/// Standard deviation assumed before anything is seen, metres: a car's receiver under open sky.
-pub(super) const SIGMA_FIRST_M: f32 = 6.0;
-
 impl Track {
     /// Nothing seen yet; answers within [`Lag::ONLINE`].
     pub fn new() -> Self {
@@ -139,7 +137,7 @@ impl Track {
             lag,
             edges: 0,
             fixes: 0,
-            sigma_m: SIGMA_FIRST_M,
+            spread: Spread::new(),
             last: None,
             heard: None,
             doubt: None,
@@ -253,7 +251,10 @@ impl Track {
             Some(l) if l.speed_mps.is_none() => 17,
             Some(_) => 25,
         };
-        let head = 25 + last(self.last.as_ref()) + last(self.doubt.as_ref().map(|d| &d.last));
+        let head = 21
+            + Spread::BYTES
+            + last(self.last.as_ref())
+            + last(self.doubt.as_ref().map(|d| &d.last));
         head + self.marks.len() * 13 + self.cells.len() * 9 + self.live.len() * 12
     }
 
@@ -263,7 +264,7 @@ impl Track {
         out.push(VERSION);
         out.extend(self.edges.to_le_bytes());
         out.extend(self.fixes.to_le_bytes());
-        out.extend(self.sigma_m.to_le_bytes());
+        self.spread.put(&mut out);
         out.push(u8::from(self.begun));
         out.extend(self.heard.map_or(i64::MIN, Timestamp::micros).to_le_bytes());
         put_last(&mut out, self.last.as_ref());
@@ -298,7 +299,7 @@ impl Track {
         let mut track = Self::new();
         track.edges = u32::from_le_bytes(read.take()?);
         track.fixes = u32::from_le_bytes(read.take()?);
-        track.sigma_m = read.number("a spread")?;
+        track.spread = read.spread()?;
         track.begun = read.byte()? != 0;
         let heard = i64::from_le_bytes(read.take()?);
         track.heard = (heard != i64::MIN).then(|| Timestamp::from_micros(heard));
@@ -364,6 +365,14 @@ impl Reader<'_> {
     fn number(&mut self, what: &'static str) -> Result<f32, BadTrack> {
         let value = f32::from_le_bytes(self.take()?);
         if value.is_finite() { Ok(value) } else { Err(BadTrack::Bounds(what)) }
+    }
+
+    fn spread(&mut self) -> Result<Spread, BadTrack> {
+        let (mut logs, mut rest) = ([0.0; SIGMAS], [0.0; 3]);
+        for number in logs.iter_mut().chain(&mut rest) {
+            *number = self.number("a spread")?;
+        }
+        Spread::from_numbers(logs, rest)
     }
 
     fn last(&mut self) -> Result<Option<Last>, BadTrack> {

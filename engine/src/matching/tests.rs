@@ -13,6 +13,7 @@ use crate::road::{Access, Attributes, Road, RoadBuilder};
 
 mod behaviour;
 mod bytes;
+mod noise;
 
 const ORIGIN: Position = Position { lng: -8.61, lat: 41.15 };
 const COLUMN_M: f64 = 10.0;
@@ -91,11 +92,15 @@ impl Town {
     }
 
     fn drive(&self, fixes: &[Observation]) -> Driven {
-        let (mut track, mut scratch) = (Track::new(), Scratch::new());
+        self.drive_within(Lag::ONLINE, fixes)
+    }
+
+    fn drive_within(&self, lag: Lag, fixes: &[Observation]) -> Driven {
+        let (mut track, mut scratch) = (Track::with_lag(lag), Scratch::new());
         let (mut out, mut all) = (Observed::default(), Driven::default());
         for fix in fixes {
             track.observe(&self.road, fix, &mut scratch, &mut out);
-            assert!(track.bytes_len() <= BYTES_MAX);
+            assert!(track.bytes_len() <= BYTES_MAX || lag == Lag::OFFLINE);
             let place = out.matched.map(|m| self.name(m.place.edge));
             all.provisional.push(place.unwrap_or_else(|| "off".into()));
             all.confidence.push(out.matched.map_or(0.0, |m| m.confidence));

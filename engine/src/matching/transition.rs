@@ -4,12 +4,13 @@ use ingest::units::Position;
 
 use crate::matching::candidate::{Candidate, Seen};
 use crate::matching::emission::bent;
-use crate::path::{Reached, Router};
+use crate::matching::far::{self, FAR_S};
+use crate::path::{Joined, Router, Turns};
 use crate::road::plane::distance_m;
 use crate::road::{EdgeId, Place, Road};
 
 /// Price of turning round in the street, as the logarithm of its rarity: one in 3,000 fixes.
-const TURN_COST: f64 = 8.0;
+pub(super) const TURN_COST: f64 = 8.0;
 /// Scale of metres driven beyond the straight line, at rest and per straight metre. Newson &
 /// Krumm's beta, which they too let grow with the interval.
 const DETOUR_M: (f64, f64) = (6.0, 0.12);
@@ -19,6 +20,13 @@ const LINEAR_FROM: f64 = 2.5;
 const LATE: (f64, f64) = (1.2, 4.0);
 /// Price per second beyond, over the elapsed time's own scale.
 const LATE_SCALE_S: (f64, f64) = (3.0, 0.15);
+
+/// What a search over a short time weighs turns as: metres tell, and thirty of them turning back,
+/// so that short noise does not look like a turn and a real one stays possible.
+pub(super) const TURNS: Turns = Turns { corner_s: 0.0, back_s: 2.5 };
+
+/// No street that is searched is weighed as more seconds a metre.
+pub(super) const SLOWEST_S_PER_M: f64 = 0.16;
 
 /// Between two places on the way: metres, negative when the second lies behind the first on its
 /// own edge; free-flow seconds; whether the vehicle turned round in the street.
@@ -45,8 +53,41 @@ pub(super) struct From {
 #[derive(Debug, Default)]
 pub(super) struct Routed {
     pub(super) asked: Vec<usize>,
+    pub(super) froms: Vec<(usize, From)>,
+    pub(super) starts: Vec<(Place, f64)>,
     pub(super) targets: Vec<Place>,
-    pub(super) reached: Vec<Option<Reached>>,
+    pub(super) handicaps: Vec<f64>,
+    pub(super) reached: Vec<Option<Joined>>,
+}
+
+impl Routed {
+    /// The ways from `from` to `targets`, all of them around `at`, of at most `limit_m` metres.
+    pub(super) fn ask(
+        &mut self,
+        (road, router): (&Road, &mut Router),
+        from: Place,
+        around: (Position, f64),
+        (limit_m, turns): (f64, Turns),
+    ) {
+        self.reached.clear();
+        if self.targets.is_empty() {
+            return;
+        }
+        self.handicaps.clear();
+        self.handicaps.resize(self.targets.len(), 0.0);
+        router.reach_from_all(
+            road,
+            turns,
+            &[(from, 0.0)],
+            (&self.targets, &self.handicaps),
+            around,
+            (limit_m * SLOWEST_S_PER_M, f64::INFINITY),
+            &mut self.reached,
+        );
+        for joined in &mut self.reached {
+            *joined = joined.filter(|j| j.reached.metres <= limit_m);
+        }
+    }
 }
 
 /// The same edge, the next edge, or the same street the other way: no search needed.
@@ -107,12 +148,12 @@ pub(super) fn cost(seen: &Seen, from: &From, to: &Candidate, moved: &Moved) -> f
 }
 
 /// The edges from `from`'s edge (left out) to `to`'s (included) into `out`, as [`direct`] or the
-/// router had them; returns the metres between, `None` when no path is known.
+/// router had them for a step of so many seconds; returns the metres between, `None` when no path is known.
 pub(super) fn path_between(
     road: &Road,
     router: &mut Router,
     routed: &mut Routed,
-    (from, to): (Place, Place),
+    (from, to, elapsed_s): (Place, Place, f64),
     out: &mut Vec<EdgeId>,
 ) -> Option<f64> {
     out.clear();
@@ -130,17 +171,17 @@ pub(super) fn path_between(
     out.clear();
     routed.targets.clear();
     routed.targets.push(to);
-    let straight = distance_m(road.point_at(from).0, road.point_at(to).0);
-    if straight < super::online::BRIDGE_M {
-        let limit = super::online::BRIDGE_M * 2.0;
-        router.reach(road, from, &routed.targets, limit, &mut routed.reached);
-        if let Some(Some(reached)) = routed.reached.first() {
-            let metres = reached.metres;
+    let (start, end) = (road.point_at(from).0, road.point_at(to).0);
+    if distance_m(start, end) < super::online::BRIDGE_M {
+        let turns = if elapsed_s < FAR_S { TURNS } else { far::TURNS };
+        let limit_m = super::online::BRIDGE_M * 2.0;
+        routed.ask((road, &mut *router), from, (end, 0.0), (limit_m, turns));
+        if let Some(Some(joined)) = routed.reached.first() {
             router.edges_to(road, 0, out);
             if out.first() == Some(&from.edge) {
                 out.remove(0);
             }
-            return Some(metres);
+            return Some(joined.reached.metres);
         }
     }
     let path = router.route(road, from, to, crate::road::Profile::Van)?;

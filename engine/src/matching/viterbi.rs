@@ -2,9 +2,11 @@
 
 use crate::matching::candidate::{Candidate, Seen};
 use crate::matching::emission::{LINEAR_FROM, bent};
+use crate::matching::far::{self, Far};
 use crate::matching::state::{CELLS_MAX, Cell, Live, Track};
 use crate::matching::transition::{self, From, Moved, Routed};
 use crate::path::Router;
+use crate::road::plane::distance_m;
 use crate::road::{Place, Road};
 
 /// Hypotheses dearer than the best by more than this are dropped: e^-14, one in a million.
@@ -50,7 +52,6 @@ pub(super) struct Next {
     pub(super) score: f64,
     pub(super) mass: f64,
     pub(super) variance: f64,
-    pub(super) distance_m: f64,
 }
 
 const NOWHERE: Arrival =
@@ -87,6 +88,9 @@ impl Step {
         self.next.clear();
         let mut off = Arrival { ..NOWHERE };
         let mut off_cell = Cell::off(None, 0);
+        let far = far::is_far(seen);
+        let mut away: Option<(usize, From)> = None;
+        routed.froms.clear();
         for (i, (cell, live)) in track.newest().iter().zip(&track.live).enumerate() {
             let leave = if cell.off_road { 0.0 } else { LEAVE_COST } + off_cost(seen);
             let score = f64::from(live.score) + leave;
@@ -101,10 +105,19 @@ impl Step {
             };
             let from = standing(road, place, live);
             if cell.off_road {
-                self.come_back(road, (i, &from, live), (seen, candidates), (router, routed));
+                away = Some((i, from));
+            } else if far {
+                routed.froms.push((i, from));
             } else {
                 self.drive_on(road, (i, &from, live), (seen, candidates), (router, routed));
             }
+        }
+        if far && !routed.froms.is_empty() {
+            Far::new(road, track, seen, candidates).drive(self, router, routed);
+        }
+        if let Some((i, from)) = away {
+            let live = &track.live[i];
+            self.come_back(road, (i, &from, live), (seen, candidates), (router, routed));
         }
         for (k, c) in candidates.iter().enumerate() {
             let a = self.arrivals[k];
@@ -115,6 +128,33 @@ impl Step {
         }
         self.push_off(off_cell, off.score, off.mass);
         self.settle();
+    }
+
+    /// Offers a candidate a way from hypothesis `i` at this price, which puts it at an offset with
+    /// a variance.
+    pub(super) fn offer(
+        &mut self,
+        k: usize,
+        (i, live): (usize, &Live),
+        cost: f64,
+        (offset_m, variance): (f64, f64),
+    ) {
+        self.arrivals[k].offer(f64::from(live.score), f64::from(live.mass), cost, |a| {
+            a.back = i as u8;
+            a.offset_m = offset_m;
+            a.variance = variance;
+        });
+    }
+
+    /// Of each candidate how probable it was but for the distance of the fix, up to a common
+    /// factor, and that distance squared.
+    pub(super) fn places(&self, candidates: &[Candidate]) -> impl Iterator<Item = (f64, f64)> {
+        let pairs = || self.arrivals.iter().zip(candidates);
+        let prices = pairs().map(|(a, c)| a.score + c.beside);
+        let least = prices.fold(f64::INFINITY, f64::min);
+        let likely = pairs().filter(move |(a, c)| a.score + c.beside < least + BEAM);
+        likely
+            .map(move |(a, c)| (libm::exp(least - a.score - c.beside), c.distance_m * c.distance_m))
     }
 
     /// From a track that was never on the road to any candidate.
@@ -145,12 +185,9 @@ impl Step {
                 routed.targets.push(to.place());
             }
         }
-        if routed.targets.is_empty() {
-            return;
-        }
-        router.reach(road, from.place, &routed.targets, limit, &mut routed.reached);
-        for (k, reached) in routed.asked.iter().zip(&routed.reached) {
-            if let Some(r) = reached {
+        ask(road, from, limit, (seen, candidates), (router, routed));
+        for (k, joined) in routed.asked.iter().zip(&routed.reached) {
+            if let Some(r) = joined.map(|j| j.reached) {
                 let moved = Moved {
                     metres: r.metres,
                     seconds: r.seconds,
@@ -180,11 +217,7 @@ impl Step {
         let same = to.edge == from.place.edge;
         let least = if same { from.place.offset_m } else { 0.0 };
         let offset_m = (to.offset_m + ahead).min(to.length_m).max(least);
-        self.arrivals[k].offer(f64::from(live.score), f64::from(live.mass), cost, |a| {
-            a.back = i as u8;
-            a.offset_m = offset_m;
-            a.variance = gain * measured;
-        });
+        self.offer(k, (i, live), cost, (offset_m, gain * measured));
     }
 
     fn come_back(
@@ -196,23 +229,27 @@ impl Step {
     ) {
         routed.asked.clear();
         routed.targets.clear();
+        let prices = self.arrivals.iter().zip(candidates).map(|(a, c)| a.score + c.cost);
+        let best = prices.fold(f64::INFINITY, f64::min);
+        let score = f64::from(live.score) + RETURN_COST;
         let mut furthest: f64 = 0.0;
         for (k, to) in candidates.iter().enumerate() {
+            // Most candidates are reached by the road already, and more cheaply.
+            if score >= self.arrivals[k].score || score + to.cost > best + BEAM {
+                continue;
+            }
             if let Some(moved) = transition::direct(road, from, to) {
                 self.come_back_at(k, (i, from, live), (seen, to), moved.metres.abs());
             } else {
                 routed.asked.push(k);
                 routed.targets.push(to.place());
-                furthest = furthest.max(crate::road::plane::distance_m(from.position, to.position));
+                furthest = furthest.max(distance_m(from.position, to.position));
             }
         }
-        if routed.targets.is_empty() {
-            return;
-        }
         let limit = 2.0 * furthest + RETURN_REACH_M;
-        router.reach(road, from.place, &routed.targets, limit, &mut routed.reached);
-        for (k, reached) in routed.asked.iter().zip(&routed.reached) {
-            let metres = reached.map_or(UNREACHED_M, |r| r.metres);
+        ask(road, from, limit, (seen, candidates), (router, routed));
+        for (k, joined) in routed.asked.iter().zip(&routed.reached) {
+            let metres = joined.map_or(UNREACHED_M, |j| j.reached.metres);
             self.come_back_at(*k, (i, from, live), (seen, &candidates[*k]), metres);
         }
     }
@@ -224,17 +261,13 @@ impl Step {
         (seen, to): (&Seen, &Candidate),
         metres: f64,
     ) {
-        let straight = crate::road::plane::distance_m(from.position, to.position);
+        let straight = distance_m(from.position, to.position);
         let excess = (metres - straight).max(0.0);
         let detour = excess / (RETURN_DETOUR_M.0 + RETURN_DETOUR_M.1 * straight);
         let cost = RETURN_COST + detour.min(RETURN_MOST);
         let same = to.edge == from.place.edge;
         let offset_m = if same { to.offset_m.max(from.place.offset_m) } else { to.offset_m };
-        self.arrivals[k].offer(f64::from(live.score), f64::from(live.mass), cost, |a| {
-            a.back = i as u8;
-            a.offset_m = offset_m;
-            a.variance = seen.sigma_m * seen.sigma_m;
-        });
+        self.offer(k, (i, live), cost, (offset_m, seen.sigma_m * seen.sigma_m));
     }
 
     fn push_on(
@@ -246,11 +279,11 @@ impl Step {
     ) {
         let offset_m = if offset_m.is_nan() { c.offset_m } else { offset_m };
         let cell = Cell::on(c.edge, offset_m as f32, back);
-        self.next.push(Next { cell, score, mass, variance, distance_m: c.distance_m });
+        self.next.push(Next { cell, score, mass, variance });
     }
 
     fn push_off(&mut self, cell: Cell, score: f64, mass: f64) {
-        self.next.push(Next { cell, score, mass, variance: 0.0, distance_m: f64::INFINITY });
+        self.next.push(Next { cell, score, mass, variance: 0.0 });
     }
 
     /// Orders the column, drops what lies outside the beam, makes prices relative to the best and
@@ -283,6 +316,19 @@ impl Arrival {
     }
 }
 
+/// The ways from one place to the candidates in `routed.asked`.
+fn ask(
+    road: &Road,
+    from: &From,
+    limit_m: f64,
+    (seen, candidates): (&Seen, &[Candidate]),
+    (router, routed): (&mut Router, &mut Routed),
+) {
+    let away = routed.asked.iter().map(|k| candidates[*k].distance_m);
+    let around = (seen.position, away.fold(0.0, f64::max));
+    routed.ask((road, router), from.place, around, (limit_m, transition::TURNS));
+}
+
 /// What the transitions from a hypothesis need to know of it.
 fn standing(road: &Road, place: Place, live: &Live) -> From {
     let length_m = road.length_m(place.edge);
@@ -299,6 +345,7 @@ fn standing(road: &Road, place: Place, live: &Live) -> From {
 impl Step {
     /// A column of one: the far side of a bridge.
     pub(super) fn only(&mut self, seen: &Seen, c: &Candidate) {
+        self.arrivals.clear();
         self.next.clear();
         self.push_on(c, 0.0, 1.0, (0, c.offset_m, seen.sigma_m * seen.sigma_m));
     }

@@ -1,9 +1,12 @@
 //! What an edge and a turn cost a search.
 
+use ingest::units::Position;
+
+use crate::road::plane::{METRES_PER_DEGREE, shorter_way};
 use crate::road::record::EdgeRecord;
 use crate::road::{Class, EdgeId, Place, Profile, Road};
 
-use super::{BOARDING_S, DESTINATION_S, TURN_BACK_M};
+use super::{BOARDING_S, DESTINATION_S};
 
 /// Seconds are compared in whole steps of this, a power of two: sums of less than 272 years are
 /// exact in any order, so all algorithms find the same least cost.
@@ -72,7 +75,7 @@ impl Seconds {
         // A hair less than the true bound, for what rounding may add.
         let pace = (1.0 - 1e-9) * 1e-7 / summary.fastest_mps(profile);
         let per_lng = summary.least_metres_per_lng() * pace;
-        let per_lat = crate::road::plane::METRES_PER_DEGREE * pace;
+        let per_lat = METRES_PER_DEGREE * pace;
         let mut goal = Goal { lng, lat, per_lng, per_lat, spread_s: 0.0 };
         goal.spread_s = to.iter().map(|place| goal.away_s(tail(place))).fold(0.0, f64::max);
         Self { profile, goal: Some(goal) }
@@ -116,24 +119,83 @@ impl Cost for Seconds {
     }
 }
 
-/// Metres driven by a van, with what discourages turning back.
+/// What drivers weigh when they choose a short way: seconds at free flow and metres mixed, so
+/// that a quick way is liked and a detour on quick roads is not liked too much.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Metres;
+pub(super) struct Habit<'a> {
+    road: &'a Road,
+    turns: Turns,
+    goal: Position,
+    per_lng: f64,
+    radius_m: f64,
+    /// The least cost of a metre anywhere.
+    pace: f64,
+}
 
-impl Cost for Metres {
+/// The share of metres in [`Habit`].
+const HABIT_METRES: f64 = 0.5;
+/// Seconds that a metre counts as in that share: the pace of a town's streets.
+const HABIT_S_PER_M: f64 = 1.0 / 12.0;
+
+/// Straight on into another road counts as this share of a corner: a junction is crossed.
+const STRAIGHT_SHARE: f64 = 0.2;
+
+/// Seconds that turns are weighed as, in [`super::Router::reach_from_all`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Turns {
+    /// A right angle into another road; less for less, a fifth straight on.
+    pub corner_s: f64,
+    /// Turning back in the street.
+    pub back_s: f64,
+}
+
+impl<'a> Habit<'a> {
+    /// Towards all that lies within `radius_m` of `goal`.
+    pub(super) fn towards(road: &'a Road, (goal, radius_m): (Position, f64), turns: Turns) -> Self {
+        let fastest = road.summary().fastest_mps(Profile::Van);
+        let pace = HABIT_METRES * HABIT_S_PER_M + (1.0 - HABIT_METRES) / fastest;
+        let per_lng = METRES_PER_DEGREE * libm::cos(goal.lat.to_radians());
+        Self { road, turns, goal, per_lng, radius_m, pace }
+    }
+}
+
+/// Seconds that drivers weigh the whole edge as, in [`super::Router::reach_from_all`].
+pub fn weighed_s(road: &Road, edge: EdgeId) -> f64 {
+    weighed(&road.edge(edge))
+}
+
+fn weighed(record: &EdgeRecord) -> f64 {
+    let metres = record.length_m() * HABIT_S_PER_M;
+    HABIT_METRES * metres + (1.0 - HABIT_METRES) * record.seconds(Profile::Van)
+}
+
+impl Cost for Habit<'_> {
     fn profile(&self) -> Profile {
         Profile::Van
     }
 
     fn edge(&self, _edge: EdgeId, record: &EdgeRecord) -> f64 {
-        record.length_m()
+        weighed(record)
     }
 
     fn turn(&self, from: &EdgeRecord, to: &EdgeRecord) -> f64 {
-        if from.turns_back(to) { TURN_BACK_M } else { 0.0 }
+        if from.turns_back(to) {
+            self.turns.back_s
+        } else if from.way == to.way || self.turns.corner_s == 0.0 {
+            0.0
+        } else {
+            let bend = 1.0 - self.road.straight_on(from, to);
+            self.turns.corner_s * bend.clamp(STRAIGHT_SHARE, 1.0)
+        }
     }
 
-    fn bound(&self, _road: &Road, _node: u32) -> f64 {
-        0.0
+    fn bound(&self, road: &Road, node: u32) -> f64 {
+        let (lng, lat) = road.node_e7(node);
+        let at = Position::from_e7(lng, lat);
+        let x = shorter_way(at.lng - self.goal.lng) * self.per_lng;
+        let y = (at.lat - self.goal.lat) * METRES_PER_DEGREE;
+        // A hair less, for the plane is not exact.
+        let away = (x * x + y * y).sqrt() * 0.999 - self.radius_m;
+        away.max(0.0) * self.pace
     }
 }

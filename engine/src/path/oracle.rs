@@ -269,38 +269,47 @@ proptest! {
         }
     }
 
-    /// `reach` finds the shortest metres, turning back weighed, within its limit.
+    /// A search from several starts finds for every target what the best single start finds.
     #[test]
-    fn reach_agrees_with_itself_at_any_limit(
+    fn several_starts_are_as_good_as_the_best_of_them(
         streets in proptest::collection::vec(any::<Drawn>(), 24),
         rules in proptest::collection::vec((any::<usize>(), any::<usize>(), 0_u8..32), 0..10),
-        from in (any::<usize>(), 0.0_f64..1.0),
-        limit_m in 0.0_f64..900.0,
+        draws in proptest::collection::vec((any::<usize>(), 0.0_f64..1.0, 0.0_f64..30.0), 1..5),
+        limit in 0.0_f64..200.0,
     ) {
         let town = town(&streets, &rules, None);
         let road = &town.road;
         prop_assume!(road.edges() > 0);
-        let from = place(road, from);
+        let mut starts: Vec<(Place, f64)> =
+            draws.into_iter().map(|(n, at, cost)| (place(road, (n, at)), cost)).collect();
+        starts.sort_by_key(|start| start.0.edge);
+        starts.dedup_by_key(|start| start.0.edge);
         let targets: Vec<Place> =
             (0..road.edges()).map(|edge| place(road, (edge, 0.37))).collect();
-        let mut router = Router::new();
-        let (mut far, mut near, mut edges) = (Vec::new(), Vec::new(), Vec::new());
-        router.reach(road, from, &targets, 1e6, &mut far);
-        router.reach(road, from, &targets, limit_m, &mut near);
-        for (index, (far, near)) in far.iter().zip(&near).enumerate() {
-            // Beyond one turn back past the limit a way may be given up.
-            let sure = far.filter(|far| far.metres <= limit_m && far.turn_backs <= 1);
-            if let Some(sure) = sure {
-                prop_assert_eq!(Some(sure), *near);
+        let handicaps = vec![0.0; targets.len()];
+        let (mut router, mut all, mut one) = (Router::new(), Vec::new(), Vec::new());
+        let turns = Turns { corner_s: 4.0, back_s: 9.0 };
+        let mut reach = |starts: &[(Place, f64)], bounds, out: &mut Vec<_>| {
+            let around = (road.point_at(targets[0]).0, 1e6);
+            router.reach_from_all(road, turns, starts, (&targets, &handicaps), around, bounds, out);
+        };
+        let mut least = vec![f64::INFINITY; targets.len()];
+        for start in &starts {
+            reach(&[*start], (f64::INFINITY, f64::INFINITY), &mut one);
+            for (least, joined) in least.iter_mut().zip(&one) {
+                *least = joined.map_or(f64::INFINITY, |j| j.cost).min(*least);
             }
-            if let Some(near) = near {
-                prop_assert!(near.metres <= limit_m);
-                router.edges_to(road, index, &mut edges);
-                prop_assert_eq!(edges.first(), Some(&from.edge));
-                prop_assert_eq!(edges.last(), Some(&targets[index].edge));
-                let joined = edges.windows(2).all(|pair| road.head(pair[0]) == road.tail(pair[1]));
-                prop_assert!(joined);
-            }
+        }
+        reach(&starts, (limit, f64::INFINITY), &mut all);
+        for (joined, least) in all.iter().zip(&least) {
+            prop_assert_eq!(joined.is_some(), *least <= limit);
+            prop_assert!(joined.is_none_or(|j| (j.cost - least).abs() < 1e-6));
+        }
+        reach(&starts, (f64::INFINITY, 20.0), &mut all);
+        let best = least.iter().copied().fold(f64::INFINITY, f64::min);
+        for (joined, least) in all.iter().zip(&least) {
+            let dear = *least > best + 20.0 - 1e-6 || least.is_infinite();
+            prop_assert!(joined.is_some() || dear, "{} of {}", least, best);
         }
     }
 }

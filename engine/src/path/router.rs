@@ -3,11 +3,12 @@
 
 mod under;
 
+use ingest::units::Position;
+
 use crate::road::record::EdgeRecord;
 use crate::road::{EdgeId, Place, Profile, Road};
 
-use super::TURN_BACK_M;
-use super::cost::{Cost, Metres, Seconds};
+use super::cost::{Cost, Habit, Seconds, Turns};
 use super::hierarchy::{self, Snapshot, Ways, Weighted};
 use super::search::{Search, Until, share};
 
@@ -25,7 +26,7 @@ pub struct Path {
     pub edges: Vec<EdgeId>,
 }
 
-/// How far a target of [`Router::reach`] is.
+/// What a way of [`Router::reach_from_all`] is like.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reached {
     /// Metres driven.
@@ -34,6 +35,17 @@ pub struct Reached {
     pub seconds: f64,
     /// How often the way turns back in the street.
     pub turn_backs: u32,
+}
+
+/// Which start a way of [`Router::reach_from_all`] comes from, and what it is like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Joined {
+    /// Number of the start.
+    pub start: usize,
+    /// Seconds of the start and of the way, as drivers weigh them.
+    pub cost: f64,
+    /// The way itself.
+    pub reached: Reached,
 }
 
 /// Finds ways. Holds 16 bytes a state of the largest map it has seen, 24 more where that has a
@@ -141,34 +153,41 @@ impl Router {
         self.ways.cost(road, snapshot, (from, to))
     }
 
-    /// The shortest ways of a van, in metres, to each target at most `limit_m` away, and at
-    /// most one turn back beyond it; `None` for the others. Comparing, a turn back counts
-    /// [`TURN_BACK_M`] more. `out` is cleared first and has one entry per target.
-    #[expect(clippy::too_many_arguments, reason = "two of them are memory that is reused")]
-    pub fn reach(
+    /// The ways that drivers like best, turns weighed as said, from whichever start, each with seconds that it counts as
+    /// already, to each target near `around`; a target ahead on its start's own edge is found only
+    /// by going round. `None` where there is none, or none whose cost and handicap together are
+    /// within `limit` and within `beam` of the best target's. `out` is cleared first and has one
+    /// entry per target.
+    #[expect(clippy::too_many_arguments, reason = "one of them is memory that is reused")]
+    pub fn reach_from_all(
         &mut self,
         road: &Road,
-        from: Place,
-        targets: &[Place],
-        limit_m: f64,
-        out: &mut Vec<Option<Reached>>,
+        turns: Turns,
+        starts: &[(Place, f64)],
+        (targets, handicaps): (&[Place], &[f64]),
+        around: (Position, f64),
+        bounds: (f64, f64),
+        out: &mut Vec<Option<Joined>>,
     ) {
         self.begin(targets);
-        self.search.run(road, (from, limit_m + TURN_BACK_M), (targets, Until::All), &Metres);
+        let cost = Habit::towards(road, around, turns);
+        self.search.run_from_all(road, starts, (targets, handicaps), bounds, &cost);
         out.clear();
         for (index, &target) in targets.iter().enumerate() {
-            let found = self.search.arrivals()[index].map(|arrival| {
+            out.push(self.search.arrivals()[index].and_then(|arrival| {
                 self.search.edges_to(road, target.edge, arrival, &mut self.edges);
-                let (metres, seconds, turn_backs) =
-                    measure(road, (from, target), &self.edges, Profile::Van);
-                Reached { metres, seconds, turn_backs }
-            });
-            out.push(found.filter(|reached| reached.metres <= limit_m));
+                let first = *self.edges.first()?;
+                let start = starts.iter().position(|(place, _)| place.edge == first)?;
+                let ends = (starts[start].0, target);
+                let (metres, seconds, turn_backs) = measure(road, ends, &self.edges, Profile::Van);
+                let reached = Reached { metres, seconds, turn_backs };
+                Some(Joined { start, cost: arrival.cost, reached })
+            }));
         }
     }
 
-    /// The edges of the way to target `index` of the last [`Router::reach`] or
-    /// [`Router::times`], as [`Path::edges`]; empty where it was not reached.
+    /// The edges of the way to target `index` of the last [`Router::reach_from_all`]
+    /// or [`Router::times`], as [`Path::edges`]; empty where it was not reached.
     pub fn edges_to(&self, road: &Road, index: usize, out: &mut Vec<EdgeId>) {
         out.clear();
         let (edges, ends) = &self.found;
@@ -185,7 +204,7 @@ impl Router {
 
     /// Seconds of the quickest way to each target, as [`Router::route`]; `None` where there is
     /// none of at most `limit_s`. A query for each target, or one search for all, the quicker the
-    /// nearer they lie together. `out` as in [`Router::reach`].
+    /// nearer they lie together. `out` as in [`Router::reach_from_all`].
     #[expect(clippy::too_many_arguments, reason = "two of them are memory that is reused")]
     pub fn times(
         &mut self,

@@ -133,6 +133,50 @@ impl Search {
         self.drop_beyond(limit);
     }
 
+    /// Finds the cheapest way from whichever of `starts`, each with what it cost to get there, to
+    /// every target other than ahead on a start's own edge. A target is given up where way and its
+    /// own cost, `handicaps`, exceed the best target's by more than `beam`, or `limit`.
+    #[expect(clippy::too_many_arguments, reason = "a search has two ends, two bounds and a cost")]
+    pub(super) fn run_from_all<C: Cost>(
+        &mut self,
+        road: &Road,
+        starts: &[(Place, f64)],
+        (targets, handicaps): (&[Place], &[f64]),
+        (limit, beam): (f64, f64),
+        cost: &C,
+    ) {
+        self.begin(road, targets);
+        for (from, so_far) in starts {
+            let record = road.edge(from.edge);
+            if !record.access().has(cost.profile()) {
+                continue;
+            }
+            let whole = cost.edge(from.edge, &record);
+            let left = so_far + cost.piece(whole, 1.0 - share(*from, record.length_m()));
+            if left < self.cost(from.edge.0) {
+                let key = left + cost.bound(road, record.head);
+                self.label(from.edge.0, (left, key), NOWHERE);
+            }
+        }
+        let least = handicaps.iter().copied().fold(f64::INFINITY, f64::min);
+        let mut worst = limit;
+        while let Some(waiting) = self.queue.pop() {
+            if waiting.key > worst {
+                break;
+            }
+            if waiting.cost <= self.cost(waiting.state)
+                && self.expand(road, targets, (waiting.state, waiting.cost), cost)
+            {
+                let reached = self.arrivals.iter().zip(handicaps);
+                let best = reached
+                    .filter_map(|(arrival, handicap)| Some(arrival.as_ref()?.cost + handicap))
+                    .fold(f64::INFINITY, f64::min);
+                worst = self.worst(limit, Until::All).min(best + beam - least);
+            }
+        }
+        self.drop_beyond(limit);
+    }
+
     fn begin(&mut self, road: &Road, targets: &[Place]) {
         if self.labels.len() < road.states() || self.epoch == u32::MAX {
             self.labels.clear();

@@ -4,6 +4,8 @@ use super::*;
 use crate::road::tests::grid;
 use crate::road::{Access, Place, Profile, Restriction, Road, Via};
 
+const TURNS: Turns = Turns { corner_s: 4.0, back_s: 60.0 };
+
 fn place(road: &Road, way: i64, from: i64, to: i64, offset_m: f64) -> Place {
     Place { edge: road.edge_of(way, from, to).unwrap(), offset_m }
 }
@@ -26,13 +28,31 @@ fn a_target_behind_needs_a_way_round() {
     assert_eq!(path.edges.first(), path.edges.last());
     assert!((path.metres - 350.0).abs() < 0.5, "round the block: {path:?}");
     let mut out = Vec::new();
-    router.reach(&road, from, &[to, from], 1000.0, &mut out);
-    let reached = out[0].unwrap();
-    assert_eq!(reached.turn_backs, 2);
-    assert!((reached.metres - 150.0).abs() < 0.5);
-    assert!(out[1].unwrap().metres < 1e-9);
-    router.reach(&road, from, &[to], 140.0, &mut out);
+    let around = (road.point_at(to).0, 0.0);
+    let bounds = (1000.0, f64::INFINITY);
+    router.reach_from_all(&road, TURNS, &[(from, 5.0)], (&[to], &[0.0]), around, bounds, &mut out);
+    let joined = out[0].unwrap();
+    assert_eq!((joined.start, joined.reached.turn_backs), (0, 0));
+    assert!((joined.reached.metres - 350.0).abs() < 0.5 && joined.cost > 5.0);
+    let bounds = (joined.cost - 0.1, f64::INFINITY);
+    router.reach_from_all(&road, TURNS, &[(from, 5.0)], (&[to], &[0.0]), around, bounds, &mut out);
     assert_eq!(out, [None]);
+}
+
+#[test]
+fn of_ways_as_long_the_one_with_the_fewest_corners_is_liked_best() {
+    let road = grid(4).finish().unwrap();
+    let (from, to) = (place(&road, 1000, 0, 1, 20.0), place(&road, 2003, 203, 303, 70.0));
+    let (mut router, mut out, mut edges) = (Router::new(), Vec::new(), Vec::new());
+    let around = (road.point_at(to).0, 0.0);
+    let bounds = (1000.0, f64::INFINITY);
+    router.reach_from_all(&road, TURNS, &[(from, 0.0)], (&[to], &[0.0]), around, bounds, &mut out);
+    router.edges_to(&road, 0, &mut edges);
+    let ways: Vec<i64> = edges.iter().map(|edge| road.osm(*edge).0).collect();
+    assert_eq!(ways, [1000, 1000, 1000, 2003, 2003, 2003]);
+    let driven_s: f64 = edges[1..5].iter().map(|edge| weighed_s(&road, *edge)).sum();
+    let ends_s = 0.8 * weighed_s(&road, from.edge) + 0.7 * weighed_s(&road, to.edge);
+    assert!((out[0].unwrap().cost - driven_s - ends_s - TURNS.corner_s).abs() < 0.01);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::eta::Ledger;
 use crate::eta::dwell::Visits;
 use crate::eta::pace::{SPOTS_MAX, Spot, Spots};
 use crate::eta::travel::{Driving, Stretch};
-use crate::matching::Track;
+use crate::matching::{BadTrack, Track};
 use crate::model::StopState;
 use crate::record::input::{route_bytes, route_from_bytes};
 use crate::road::{EdgeId, Place};
@@ -74,8 +74,12 @@ pub(super) fn read(bytes: &Bytes) -> Result<(State, Option<Timestamp>), BadRecor
     let w = WirePrivate::decode(bytes.clone())?;
     let time = |us: Option<i64>| us.map(Timestamp::from_micros);
     let followed = w.followed.as_deref().map(device).transpose()?;
-    let track = if w.track.is_empty() { Ok(Track::new()) } else { Track::from_bytes(&w.track) };
-    let track = track.map_err(|e| BadRecord::Value(e.to_string()))?;
+    let track = match Track::from_bytes(&w.track) {
+        _ if w.track.is_empty() => Track::new(),
+        // Of another version of the matcher: it begins anew, as on another map.
+        Err(BadTrack::Version(_)) => Track::new(),
+        track => track.map_err(|e| BadRecord::Value(e.to_string()))?,
+    };
     let state = State {
         sources: Sources {
             list: w.sources.iter().map(source).collect::<Result<_, _>>()?,

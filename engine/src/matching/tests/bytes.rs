@@ -55,6 +55,16 @@ fn stored_at_every_fix(errors: &[(f64, f64)], every_s: f64) -> Result<(), TestCa
     Ok(())
 }
 
+fn both_ways(errors: &[(f64, f64)], every_s: f64) -> Result<(), TestCaseError> {
+    let town = town(GRID);
+    let fixes = noisy(&town, errors, every_s);
+    let online = town.drive(&fixes);
+    let offline = town.drive_within(Lag::OFFLINE, &fixes);
+    prop_assert_eq!(online.path, offline.path);
+    prop_assert_eq!(online.passed, offline.passed);
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -66,9 +76,26 @@ proptest! {
         stored_at_every_fix(&errors, every_s)?;
     }
 
+    /// Within the lag nothing is forced: what is committed on the way is what offline Viterbi says.
+    #[test]
+    fn the_path_committed_online_is_the_one_offline(
+        errors in prop::collection::vec((-25.0..25.0_f64, -25.0..25.0_f64), 2..16),
+        every_s in 0.5..2.0_f64,
+    ) {
+        both_ways(&errors, every_s)?;
+    }
+
+    #[test]
+    fn sparse_fixes_too(
+        errors in prop::collection::vec((-25.0..25.0_f64, -25.0..25.0_f64), 2..6),
+        every_s in 2.0..60.0_f64,
+    ) {
+        both_ways(&errors, every_s)?;
+    }
+
     #[test]
     fn any_bytes_are_a_track_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        let mut framed = vec![1];
+        let mut framed = vec![2];
         framed.extend(&bytes);
         for bytes in [bytes, framed] {
             if let Ok(track) = Track::from_bytes(&bytes) {
