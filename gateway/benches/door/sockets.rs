@@ -14,7 +14,7 @@ use crate::decode::reports;
 use crate::measure::{resident_bytes, seconds_of_thread};
 use crate::serving::Serving;
 use crate::table::{Goal, Row};
-use crate::{counting, reference};
+use crate::{counting, reference, waiting};
 
 /// Devices that speak at the same time.
 const DEVICES: usize = 64;
@@ -52,6 +52,7 @@ fn device(name: &str, transport: Transport, n: usize) -> (Vec<u8>, Vec<Vec<u8>>)
 fn connect(to: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(to).expect("a connection");
     stream.set_nodelay(true).expect("no delay");
+    waiting::bound_stream(&stream);
     stream
 }
 
@@ -61,10 +62,10 @@ fn packets(serving: &Serving, name: &str, answer: usize) -> f64 {
         .map(|n| {
             let (login, packets) = device(name, Transport::Tcp, n);
             let mut stream = connect(serving.address);
-            stream.write_all(&login).expect("sent");
-            if answer > 0 && !login.is_empty() {
-                let mut told = [0; 256];
-                assert!(stream.read(&mut told).expect("an answer to the login") > 0);
+            if !login.is_empty() {
+                assert!(answer > 0, "a login without an answer would meet the first packet");
+                stream.write_all(&login).expect("sent");
+                assert!(stream.read(&mut [0; 256]).expect("an answer to the login") > 0);
             }
             (stream, packets)
         })
@@ -132,6 +133,7 @@ fn datagrams(serving: &Serving) -> f64 {
         .map(|n| {
             let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
             socket.connect(serving.address).expect("connected");
+            waiting::bound_socket(&socket);
             (socket, device("teltonika", Transport::Udp, n).1)
         })
         .collect();
@@ -205,7 +207,7 @@ fn idle(name: &'static str) -> Row {
     let heap = each((counting::so_far().1 - before.0) as f64);
     let resident = each(resident_bytes() - before.1);
     drop(others.stdin.take());
-    drop(others.wait());
+    waiting::until("the end of the other ends", || !matches!(others.try_wait(), Ok(None)));
     Row {
         case: format!("memory of an idle session ({name}; {resident:.0} B resident)"),
         figure: heap,
