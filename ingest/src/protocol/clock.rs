@@ -41,6 +41,16 @@ pub(super) fn pairs<const N: usize>(text: &str) -> Option<[u32; N]> {
     Some(out)
 }
 
+/// Digits in pairs, whatever stands between them.
+pub(super) fn pairs_within<const N: usize>(text: &str) -> Option<[u32; N]> {
+    let mut digits = text.bytes().filter(u8::is_ascii_digit).map(|b| u32::from(b - b'0'));
+    let mut out = [0; N];
+    for out in &mut out {
+        *out = digits.next()? * 10 + digits.next()?;
+    }
+    Some(out)
+}
+
 /// `yymmddhhmmss`.
 pub(super) fn yymmddhhmmss(text: &str) -> Option<Timestamp> {
     civil(pairs::<6>(text)?)

@@ -20,13 +20,13 @@
 //!
 //! A position in sub-packets is joined when its parts come in order, up to [`PARTS_MAX`] bytes.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::cursor::{Cursor, Digits, bcd, digits_of, hex};
 use super::fields::Fields;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
-use super::{BadFrame, Telling, When, checksum, clock, inbox};
+use super::{BadFrame, Telling, When, checksum, clock, inbox, scan};
 use crate::command::Command;
 use crate::fix::{Measured, Report};
 use crate::time::Timestamp;
@@ -110,13 +110,13 @@ struct Head<'a> {
 
 impl Wire for Jt808 {
     fn cut(&self, bytes: &[u8], _whole: bool) -> Cut {
-        let Some(from) = bytes.iter().position(|b| *b == 0x7e) else {
+        let Some(from) = scan::find(bytes, |b| b == 0x7e) else {
             return Cut::Skip(bytes.len());
         };
         if from > 0 {
             return Cut::Skip(from);
         }
-        match bytes[1..].iter().take(FRAME_MAX).position(|b| *b == 0x7e) {
+        match scan::find(&bytes[1..bytes.len().min(1 + FRAME_MAX)], |b| b == 0x7e) {
             // Two marks: the first one ended a frame that is lost.
             Some(0) => Cut::Skip(1),
             Some(end) => Cut::frame(end + 2),
@@ -326,15 +326,19 @@ fn packet(id: u16, new: bool, address: &[u8], serial: u16, body: &[u8]) -> Bytes
     let sum = parts.iter().fold(0, |sum, part| sum ^ checksum::xor(part));
     inbox::reply(|out| {
         out.extend_from_slice(&[0x7e]);
-        for byte in parts.into_iter().flatten().chain([&sum]) {
-            match byte {
-                0x7e => out.extend_from_slice(&[0x7d, 2]),
-                0x7d => out.extend_from_slice(&[0x7d, 1]),
-                _ => out.extend_from_slice(&[*byte]),
-            }
-        }
+        parts.into_iter().chain([&[sum][..]]).for_each(|part| escape(part, out));
         out.extend_from_slice(&[0x7e]);
     })
+}
+
+/// Writes bytes with their escapes.
+fn escape(mut rest: &[u8], out: &mut BytesMut) {
+    while let Some(at) = rest.iter().position(|b| matches!(b, 0x7d | 0x7e)) {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(&[0x7d, rest[at] - 0x7c]);
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
 }
 
 /// Which of our messages a general answer (0001) is about.
@@ -438,10 +442,8 @@ fn body(head: &Head<'_>, c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Comp
 /// A position and its items.
 fn position(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
     let (alarms, status) = (c.u32()?, c.u32()?);
-    for (bit, name) in ALARMS {
-        if alarms & 1 << bit != 0 {
-            draft.alarm(name);
-        }
+    for (_, name) in ALARMS.iter().filter(|(bit, _)| alarms & 1 << bit != 0) {
+        draft.alarm(name);
     }
     place_of(draft, status, c)?;
     // A last byte alone is no item.

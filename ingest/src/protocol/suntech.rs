@@ -18,7 +18,7 @@ use super::cursor::{Cursor, digits_of};
 use super::fields::decimal;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
-use super::{Telling, clock};
+use super::{Telling, clock, scan};
 use crate::command::Command;
 use crate::fix::{Measured, Report};
 
@@ -62,7 +62,7 @@ impl Wire for Suntech {
                 Some(end) if end <= LINE_MAX && (bytes.len() >= end || !whole) => {
                     let rest = bytes.get(end..).unwrap_or_default();
                     let seen = &rest[..rest.len().min(LINE_MAX)];
-                    match seen.iter().position(|b| *b == b'\r') {
+                    match scan::find(seen, |b| b == b'\r') {
                         Some(at) => Cut::Frame { from: 0, to: end + at, next: end + at + 1 },
                         None => Cut::unended(bytes.len(), whole, 2 * LINE_MAX),
                     }
