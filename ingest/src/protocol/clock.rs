@@ -63,6 +63,13 @@ pub(super) fn yyyymmddhhmmss(text: &str) -> Option<Timestamp> {
     civil([century * 100 + year, month, day, hour, minute, second])
 }
 
+/// `yyyymmdd`, and `hhmmss` with whatever stands between.
+pub(super) fn yyyymmdd_hhmmss(date: &str, time: &str) -> Option<Timestamp> {
+    let [century, year, month, day] = pairs(date)?;
+    let [hour, minute, second] = pairs_within(time)?;
+    civil([century * 100 + year, month, day, hour, minute, second])
+}
+
 /// `ddmmyy` and `hhmmss`.
 pub(super) fn ddmmyy_hhmmss(date: &str, time: &str) -> Option<Timestamp> {
     let [day, month, year] = pairs(date)?;

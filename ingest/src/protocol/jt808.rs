@@ -20,7 +20,7 @@
 //!
 //! A position in sub-packets is joined when its parts come in order, up to [`PARTS_MAX`] bytes.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::cursor::{Cursor, Digits, bcd, digits_of, hex};
 use super::fields::Fields;
@@ -135,7 +135,7 @@ impl Wire for Jt808 {
         let inside = frame.strip_prefix(&[0x7e]).unwrap_or(frame);
         let inside = inside.strip_suffix(&[0x7e]).unwrap_or(inside);
         let mut plain = inside;
-        if inside.contains(&0x7d) {
+        if scan::find(inside, |b| b == 0x7d).is_some() {
             unescape(inside, &mut self.plain);
             // What comes from a capture may have lost its escapes.
             let lost = told.lenient && checksum::xor(inside) == 0;
@@ -150,11 +150,12 @@ impl Wire for Jt808 {
         let mut c = Cursor::new(message);
         let (head, device) = head(&mut c)?;
         self.address = Address::of(head.address);
-        told.from(device.id())?;
+        let device = device.id();
+        told.from(device)?;
         if head.id == 0x0102 && head.part.is_none() {
             told.shows(code(&head, c.rest()));
         }
-        answer(&head, device.id(), told);
+        answer(&head, device, told);
         if head.id == 0x0001 && self.told.is_some() && told_of(c.rest()) == self.told {
             self.told = None;
             // How it went: 0 done, 1 failed, 2 wrong, 3 not supported.
@@ -303,9 +304,8 @@ impl Phone {
 
 /// The phone's digits; six binary bytes are an IMEI without its last.
 fn device(phone: &[u8]) -> Phone {
-    let digits = digits_of(phone);
-    if digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Phone::Digits(digits);
+    if phone.iter().all(|b| b >> 4 < 10 && b & 15 < 10) {
+        return Phone::Digits(digits_of(phone));
     }
     let number = phone.iter().fold(0_u128, |n, b| n << 8 | u128::from(*b)).to_string();
     // Luhn: every second digit counts twice.
@@ -325,20 +325,21 @@ fn packet(id: u16, new: bool, address: &[u8], serial: u16, body: &[u8]) -> Bytes
     let parts: [&[u8]; 5] = [&id, &length, address, &serial, body];
     let sum = parts.iter().fold(0, |sum, part| sum ^ checksum::xor(part));
     inbox::reply(|out| {
-        out.extend_from_slice(&[0x7e]);
+        out.push(0x7e);
         parts.into_iter().chain([&[sum][..]]).for_each(|part| escape(part, out));
-        out.extend_from_slice(&[0x7e]);
+        out.push(0x7e);
     })
 }
 
 /// Writes bytes with their escapes.
-fn escape(mut rest: &[u8], out: &mut BytesMut) {
-    while let Some(at) = rest.iter().position(|b| matches!(b, 0x7d | 0x7e)) {
-        out.extend_from_slice(&rest[..at]);
-        out.extend_from_slice(&[0x7d, rest[at] - 0x7c]);
-        rest = &rest[at + 1..];
+fn escape(bytes: &[u8], out: &mut Vec<u8>) {
+    for byte in bytes {
+        match byte {
+            0x7e => out.extend([0x7d, 2]),
+            0x7d => out.extend([0x7d, 1]),
+            _ => out.push(*byte),
+        }
     }
-    out.extend_from_slice(rest);
 }
 
 /// Which of our messages a general answer (0001) is about.

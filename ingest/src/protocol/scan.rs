@@ -18,6 +18,7 @@ pub(super) fn find_any(bytes: &[u8], any: &[u8]) -> Option<usize> {
         [a] => find(bytes, |b| b == a),
         [a, c] => find(bytes, |b| b == a || b == c),
         [a, c, d] => find(bytes, |b| b == a || b == c || b == d),
+        [a, c, d, e] => find(bytes, |b| b == a || b == c || b == d || b == e),
         _ => find(bytes, |b| any.contains(&b)),
     }
 }
@@ -33,7 +34,7 @@ mod tests {
                 let mut bytes = vec![b'.'; length];
                 bytes[at] = b';';
                 bytes[length - 1] = b';';
-                for any in [&b";"[..], b"\r;", b"\r\n;", b"abc;"] {
+                for any in [&b";"[..], b"\r;", b"\r\n;", b"abc;", b"abcd;"] {
                     assert_eq!(find_any(&bytes, any), Some(at), "{length}");
                 }
             }

@@ -217,7 +217,12 @@ impl Draft {
             !matches!(&key, Key::Known(name, _) if crate::attribute::known(name).is_none()),
             "`{key}` is registered"
         );
-        self.report.attributes.set(key, value.into());
+        self.put(key, value.into());
+    }
+    /// One place for what many lines of many protocols call.
+    #[inline(never)]
+    fn put(&mut self, key: Key, value: Value) {
+        self.report.attributes.set(key, value);
     }
     /// Sets what is there.
     pub(super) fn maybe(&mut self, key: impl Into<Key>, value: Option<impl Into<Value>>) {

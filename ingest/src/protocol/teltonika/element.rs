@@ -199,6 +199,8 @@ fn find(id: u16, family: Family) -> Option<&'static Element> {
 }
 
 /// Sets what an element says.
+#[expect(clippy::inline_always, reason = "called for each element, and the size is known there")]
+#[inline(always)]
 pub(super) fn set(raw: Raw, family: Family, attributes: &mut Attributes) {
     let Some(element) = find(raw.id, family) else {
         attributes.set(Key::Io(u32::from(raw.id)), Value::Int(raw.unsigned()));
