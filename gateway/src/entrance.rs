@@ -115,10 +115,12 @@ impl Streams {
             let connections = visit.way.speech.counters().connections.clone();
             connections.inc();
             // Boxed: a session must not carry the room of its entrance.
-            let entered = Box::pin(visit.enter(Stream::plain(socket), &mut stop)).await;
-            if let Some((mut stream, mut session)) = entered {
-                session.run(&mut stream, &mut stop).await;
+            let mut entered = Box::pin(visit.enter(Stream::plain(socket), &mut stop)).await;
+            // By reference: it stands in its task once.
+            if let Some((stream, session)) = &mut entered {
+                session.run(stream, &mut stop).await;
             }
+            drop(entered);
             connections.dec();
             drop((visit, permit));
         });

@@ -283,7 +283,8 @@ impl Session {
             match self.decode.poll(&mut report) {
                 Ok(Step::NeedBytes) => break,
                 Ok(Step::Identify(device)) => {
-                    let verdict = self.admit(device).await;
+                    // Seldom; a session need not carry the room of it.
+                    let verdict = Box::pin(self.admit(device)).await;
                     self.decode.admit(verdict);
                 }
                 Ok(Step::Report) => self.take(&report, now),

@@ -558,6 +558,10 @@ impl Decoder {
         if outcome.is_err() {
             self.told.forget();
         }
+        if self.told.count == 0 {
+            // Nothing is told in the caller's memory: it goes back, whatever it has grown to.
+            std::mem::swap(report, &mut self.told.first.report);
+        }
         if !known && self.told.manners == Manners::Reserved {
             self.told.replies.clear();
         }
