@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ingest::id::DeviceId;
 use ingest::time::Timestamp;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 /// An older connection that was heard within this long keeps its identity against another
 /// address, seconds.
@@ -20,10 +21,10 @@ pub(crate) struct Presence {
     /// Where it comes from.
     pub(crate) address: IpAddr,
     heard: AtomicI64,
-    /// Told when somebody else takes over its identity.
-    pub(crate) replaced: Notify,
-    /// Told when there is an order for one of its devices.
-    pub(crate) ordered: Notify,
+    replaced: AtomicBool,
+    ordered: AtomicBool,
+    /// Told when one of the two has become true: a connection waits in one place for both.
+    called: Notify,
 }
 
 impl Presence {
@@ -32,6 +33,32 @@ impl Presence {
         // Fibonacci hashing: 2^64 divided by the golden ratio.
         let spread = self.number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (spread >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Waits until it is called: somebody else takes over its identity, or there may be an order.
+    pub(crate) fn called(&self) -> Notified<'_> {
+        self.called.notified()
+    }
+
+    fn replace(&self) {
+        self.replaced.store(true, Ordering::Release);
+        self.called.notify_one();
+    }
+
+    /// Whether somebody else has taken over its identity.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.replaced.load(Ordering::Acquire)
+    }
+
+    /// There may be an order for one of its devices.
+    pub(crate) fn order(&self) {
+        self.ordered.store(true, Ordering::Release);
+        self.called.notify_one();
+    }
+
+    /// Whether there may be an order; it is looked for then.
+    pub(crate) fn take_order(&self) -> bool {
+        self.ordered.load(Ordering::Relaxed) && self.ordered.swap(false, Ordering::Acquire)
     }
 
     pub(crate) fn heard(&self, now: Timestamp) {
@@ -73,8 +100,9 @@ impl Speakers {
             number: table.next,
             address,
             heard: AtomicI64::new(now.micros()),
-            replaced: Notify::new(),
-            ordered: Notify::new(),
+            replaced: AtomicBool::new(false),
+            ordered: AtomicBool::new(false),
+            called: Notify::new(),
         })
     }
 
@@ -93,7 +121,7 @@ impl Speakers {
             if holder.address != claimant.address && now.seconds_since(heard) < HEARD_S {
                 return Outcome::Conflict;
             }
-            holder.replaced.notify_one();
+            holder.replace();
         }
         table.by_device.insert(device.clone(), Arc::clone(claimant));
         Outcome::Granted
@@ -102,7 +130,7 @@ impl Speakers {
     /// There is an order for this device.
     pub(crate) fn wake(&self, device: &DeviceId) {
         if let Some(presence) = self.lock().by_device.get(device) {
-            presence.ordered.notify_one();
+            presence.order();
         }
     }
 

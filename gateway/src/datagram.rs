@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ingest::fix::Report;
 use ingest::id::DeviceId;
 use ingest::log::NewRecord;
 use ingest::protocol::{Admission, BadFrame, Protocol, Recognised, Step, Transport, recognise};
@@ -19,6 +18,7 @@ use crate::admission::Claim;
 use crate::batch::{self, Answer, Batch};
 use crate::door::Door;
 use crate::entrance::Speech;
+use crate::lent;
 use crate::limits::{DATAGRAMS_IN_FLIGHT_MAX, DRAIN_LIMIT};
 use crate::metrics::Counters;
 use crate::publish::input;
@@ -182,7 +182,7 @@ impl Datagrams {
         let mut decode = protocol.decoder(Transport::Udp, &self.door.options);
         let mut said = Said::default();
         let mut speaker: Option<(DeviceId, Arc<DeviceRecord>)> = None;
-        let mut report = Report::of(self.door.nobody.clone());
+        let mut report = lent::report(&self.door.nobody);
         let mut ended = false;
         decode.feed(bytes, now);
         loop {
@@ -230,6 +230,7 @@ impl Datagrams {
                 }
             }
         }
+        lent::back(report, &self.door.nobody);
         said
     }
 

@@ -109,11 +109,20 @@ impl Streams {
         if let Err(error) = half_open_is_found(&socket) {
             warn!(%peer, %error, "socket options were refused");
         }
-        let visit = Visit { way: Arc::clone(&self.way), peer, by_proxy, place };
-        let stop = stop.clone();
+        let mut visit = Visit { way: Arc::clone(&self.way), peer, by_proxy, place };
+        let mut stop = stop.clone();
         running.spawn(async move {
-            visit.run(Stream::plain(socket), stop).await;
-            drop(permit);
+            let connections = visit.way.speech.counters().connections.clone();
+            connections.inc();
+            // Boxed: a session must not carry the room of its entrance.
+            let mut entered = Box::pin(visit.enter(Stream::plain(socket), &mut stop)).await;
+            // By reference: it stands in its task once.
+            if let Some((stream, session)) = &mut entered {
+                session.run(stream, &mut stop).await;
+            }
+            drop(entered);
+            connections.dec();
+            drop((visit, permit));
         });
     }
 }
@@ -140,43 +149,40 @@ struct Visit {
 }
 
 impl Visit {
-    async fn run(mut self, stream: Stream, mut stop: watch::Receiver<bool>) {
-        let connections = self.way.speech.counters().connections.clone();
-        connections.inc();
+    /// The session that it comes to, if it does.
+    async fn enter(
+        &mut self,
+        stream: Stream,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Option<(Stream, Session)> {
         let since = Instant::now();
-        let direct = match self.way.speech.as_ref() {
-            Speech::One(spoken) if !self.by_proxy && self.way.tls.is_none() => Some(spoken.clone()),
-            _ => None,
-        };
-        let entered = if let Some(spoken) = direct {
-            Some(Ok((stream, spoken)))
-        } else {
-            // Boxed: a session must not carry the room of its handshake.
-            let enter = Box::pin(self.enter(stream));
-            tokio::select! {
-                entered = timeout_at(since + PROGRESS_LIMIT, enter) => {
-                    Some(entered.unwrap_or(Err("progress_timeout")))
-                }
-                _ = stop.changed() => None,
+        let way = Arc::clone(&self.way);
+        let entered = match way.speech.as_ref() {
+            Speech::One(spoken) if !self.by_proxy && way.tls.is_none() => {
+                Ok((stream, spoken.clone()))
             }
+            _ => tokio::select! {
+                entered = timeout_at(since + PROGRESS_LIMIT, self.introduced(stream)) => {
+                    entered.unwrap_or(Err("progress_timeout"))
+                }
+                _ = stop.changed() => return None,
+            },
         };
         match entered {
-            Some(Ok((stream, spoken))) => {
-                let session = Session::new(Arc::clone(&self.way.door), spoken, self.peer, since);
-                session.run(stream, stop).await;
+            Ok((stream, spoken)) => {
+                let door = Arc::clone(&way.door);
+                Some((stream, Session::new(door, spoken, self.peer, since)))
             }
-            Some(Err(reason)) => {
+            Err(reason) => {
                 debug!(peer = %self.peer, reason, "connection did not enter");
-                self.way.speech.counters().closed(reason);
+                way.speech.counters().closed(reason);
+                None
             }
-            None => {}
         }
-        connections.dec();
-        drop(self.place);
     }
 
     /// Everything before the protocol's own first byte, or why it ends here.
-    async fn enter(&mut self, mut stream: Stream) -> Result<(Stream, Spoken), &'static str> {
+    async fn introduced(&mut self, mut stream: Stream) -> Result<(Stream, Spoken), &'static str> {
         if self.by_proxy {
             let source = announced(&mut stream).await.inspect_err(|_| {
                 self.way.speech.counters().bad(BadFrame::Malformed);

@@ -16,6 +16,7 @@ mod datagram;
 mod door;
 mod entrance;
 mod health;
+mod lent;
 pub mod limits;
 pub mod listen;
 pub mod metrics;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ingest::attribute::{Key, Value};
 use ingest::fix::Report;
-use ingest::id::{DeviceId, VehicleId, VehicleKey};
+use ingest::id::{DeviceId, percent_encoded};
 use ingest::log::{Appending, Clock, Log, LogError, NewRecord, Topic};
 use ingest::protocol::DecodeError;
 use ingest::record::{CONFLICT, DeadLetter, DeviceRecord, Heard};
@@ -38,11 +38,12 @@ pub(crate) fn input(
     received_at: Timestamp,
 ) -> NewRecord {
     let heard = Heard::new(&belongs.tenant, protocol, report, received_at);
-    let vehicle = belongs
-        .vehicle_at(heard.time)
-        .cloned()
-        .unwrap_or_else(|| VehicleId::of_unassigned(&report.device));
-    let key = VehicleKey { tenant: belongs.tenant.clone(), vehicle }.to_string();
+    let tenant = belongs.tenant.as_str();
+    // As `VehicleKey` and `VehicleId::of_unassigned` write it.
+    let key = match belongs.vehicle_at(heard.time) {
+        Some(vehicle) => [tenant, "/", vehicle.as_str()].concat(),
+        None => [tenant, "/~", &percent_encoded(&report.device)].concat(),
+    };
     heard.record(key.into_bytes().into())
 }
 

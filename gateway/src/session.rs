@@ -1,7 +1,10 @@
 //! One connection: reads, decodes, keeps replies back until their records are durable.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +21,7 @@ use tracing::{debug, trace};
 use crate::admission::Claim;
 use crate::conflict::{Outcome, Presence};
 use crate::door::{Door, Spoken};
+use crate::lent;
 use crate::limits::{
     ANSWER_LIMIT, BAD_FRAMES_A_MINUTE_MAX, HTTP_DURABLE_LIMIT, IDENTITIES_MAX, PROGRESS_LIMIT,
     REPLY_BYTES_MAX, WRITE_LIMIT,
@@ -59,10 +63,9 @@ pub(crate) struct Session {
     door: Arc<Door>,
     protocol: &'static dyn Protocol,
     transport: Transport,
-    name: String,
+    peer: SocketAddr,
     counters: Arc<Counters>,
     decode: Box<dyn Decode>,
-    report: Report,
     presence: Arc<Presence>,
     identities: Vec<DeviceId>,
     speaker: Option<Speaker>,
@@ -90,15 +93,13 @@ impl Session {
         let Spoken { protocol, transport, counters } = spoken;
         let decode = protocol.decoder(transport, &door.options);
         let presence = door.speakers.enter(peer.ip().to_canonical(), (door.publisher.clock)());
-        let report = Report::of(door.nobody.clone());
         Self {
-            name: peer.to_string(),
+            peer,
             door,
             protocol,
             transport,
             counters,
             decode,
-            report,
             presence,
             identities: Vec::new(),
             speaker: None,
@@ -118,20 +119,30 @@ impl Session {
     }
 
     /// Runs until the connection ends.
-    pub(crate) async fn run(mut self, mut stream: Stream, mut stop: watch::Receiver<bool>) {
-        let end = self.serve(&mut stream, &mut stop).await;
+    pub(crate) async fn run(&mut self, stream: &mut Stream, stop: &mut watch::Receiver<bool>) {
+        let end = self.serve(stream, stop).await;
         stream.close().await;
         if let End::Because(reason) = end {
             self.counters.closed(reason);
-            debug!(peer = %self.name, reason, "connection closed");
+            debug!(peer = %self.peer, reason, "connection closed");
         }
         self.door.speakers.leave(&self.presence, self.identities.iter());
     }
 
     async fn serve(&mut self, stream: &mut Stream, stop: &mut watch::Receiver<bool>) -> End {
         let presence = Arc::clone(&self.presence);
+        // What lasts is waited for with one registration, not with one for each packet.
+        let mut called = pin!(presence.called());
+        let mut stopped = pin!(stop.changed());
+        let mut alarm = pin!(sleep_until(self.deadline()));
         let mut drain: Option<Drain> = None;
         loop {
+            if presence.is_replaced() {
+                return End::Because("replaced");
+            }
+            if self.may_tell() && presence.take_order() {
+                self.tell();
+            }
             if let Err(end) = self.write(stream).await {
                 return end;
             }
@@ -139,13 +150,14 @@ impl Session {
                 return self.refused.map_or(End::Done, End::Because);
             }
             let reading = !self.closing && self.has_room();
-            let deadline = match &drain {
-                Some(drain) if self.closing => drain.until,
-                Some(drain) => drain.close_at.min(self.deadline()),
-                None => self.deadline(),
-            };
+            let deadline = self.deadline_within(drain.as_ref());
+            // Mostly it has moved on, and the alarm finds that out when it goes off.
+            if deadline < alarm.deadline() || alarm.is_elapsed() {
+                alarm.as_mut().reset(deadline);
+            }
             tokio::select! {
-                durable = self.window.oldest() => {
+                biased;
+                durable = self.window.oldest(), if !self.window.is_empty() => {
                     if durable.is_err() {
                         return self.not_durable(stream).await;
                     }
@@ -159,17 +171,16 @@ impl Session {
                         self.closing = true;
                     }
                 }
-                () = sleep_until(deadline) => {
+                () = alarm.as_mut() => if Instant::now() >= deadline {
                     self.forget_told();
                     match self.overdue(drain.as_ref()) {
                         Some("log") => return self.not_durable(stream).await,
                         Some(reason) => return End::Because(reason),
                         None => self.closing |= drain.is_some(),
                     }
-                }
-                () = presence.ordered.notified(), if self.may_tell() => self.tell(),
-                () = presence.replaced.notified() => return End::Because("replaced"),
-                _ = stop.changed(), if drain.is_none() => {
+                },
+                () = called.as_mut() => called.set(presence.called()),
+                _ = stopped.as_mut(), if drain.is_none() => {
                     drain = Some(Drain::begin(presence.turn(), self.door.closes_within()));
                 }
             }
@@ -178,6 +189,15 @@ impl Session {
 
     fn has_room(&self) -> bool {
         self.window.has_room() && self.out.len() < REPLY_BYTES_MAX
+    }
+
+    /// When something must have happened, or the door is closed.
+    fn deadline_within(&self, drain: Option<&Drain>) -> Instant {
+        match drain {
+            Some(drain) if self.closing => drain.until,
+            Some(drain) => drain.close_at.min(self.deadline()),
+            None => self.deadline(),
+        }
     }
 
     /// When something must have happened.
@@ -257,15 +277,17 @@ impl Session {
 
     /// Takes every step the decoder has now, and says how many.
     async fn decode_all(&mut self, now: Timestamp) -> usize {
+        let mut report = lent::report(&self.door.nobody);
         let mut steps = 0;
         while !self.closing {
-            match self.decode.poll(&mut self.report) {
+            match self.decode.poll(&mut report) {
                 Ok(Step::NeedBytes) => break,
                 Ok(Step::Identify(device)) => {
-                    let verdict = self.admit(device).await;
+                    // Seldom; a session need not carry the room of it.
+                    let verdict = Box::pin(self.admit(device)).await;
                     self.decode.admit(verdict);
                 }
-                Ok(Step::Report) => self.take(now),
+                Ok(Step::Report) => self.take(&report, now),
                 Ok(Step::Reply { bytes, when }) => {
                     if when == When::AfterDurable {
                         self.append();
@@ -277,6 +299,7 @@ impl Session {
             }
             steps += 1;
         }
+        lent::back(report, &self.door.nobody);
         self.append();
         steps
     }
@@ -294,7 +317,7 @@ impl Session {
             Err(reason) => {
                 let unknown = verdict.admission == Admission::Unknown;
                 self.refused = Some(if unknown { "unknown_device" } else { "refused" });
-                debug!(peer = %self.name, %device, reason, "device is not admitted");
+                debug!(peer = %self.peer, %device, reason, "device is not admitted");
                 if reason == "secret_wrong" {
                     // A connection that stays open for others is no place to guess fast.
                     self.count_bad_frame();
@@ -318,7 +341,7 @@ impl Session {
                 self.identities.push(device.clone());
             }
             if self.door.orders.has(&device) {
-                self.presence.ordered.notify_one();
+                self.presence.order();
             }
         }
         self.speaker = Some(Speaker { device, belongs });
@@ -326,17 +349,16 @@ impl Session {
     }
 
     /// One decoded record becomes an input.
-    fn take(&mut self, now: Timestamp) {
-        let device = self.report.device.clone();
-        let Some(belongs) = self.belongs(&device) else {
+    fn take(&mut self, report: &Report, now: Timestamp) {
+        let Some(belongs) = self.belongs(&report.device) else {
             self.refused = Some("refused");
             self.closing = true;
             return;
         };
         self.counters.records.inc();
-        self.hear_answer(now);
+        self.hear_answer(report, now);
         let name = self.protocol.name();
-        self.batch.push(input(&belongs, name, &self.report, now));
+        self.batch.push(input(&belongs, name, report, now));
     }
 
     /// The newest record of a device that was admitted here; `None` once it has been retired.
@@ -374,7 +396,8 @@ impl Session {
         self.counters.bad(error.kind);
         let whole = error.kind == BadFrame::Range;
         if whole || self.door.may_sample() {
-            let letter = self.door.publisher.dead_letter(self.protocol.name(), &self.name, error);
+            let (name, peer) = (self.protocol.name(), self.peer.to_string());
+            let letter = self.door.publisher.dead_letter(name, &peer, error);
             self.batch.push(letter);
         }
         if whole {
@@ -405,7 +428,14 @@ impl Session {
         if self.out.is_empty() {
             return Ok(());
         }
-        let sent = timeout(WRITE_LIMIT, stream.write(&self.out)).await;
+        let sent = {
+            let mut sending = pin!(stream.write(&self.out));
+            match poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await {
+                Poll::Ready(sent) => Ok(sent),
+                // Seldom, so that what it waits with is not carried by every session.
+                Poll::Pending => Box::pin(timeout(WRITE_LIMIT, sending)).await,
+            }
+        };
         self.out.clear();
         match sent {
             Ok(Ok(())) => Ok(()),

@@ -66,7 +66,7 @@ impl Stream {
     }
 
     /// Tells the peer that nothing follows, where dropping it would not.
-    pub(crate) async fn close(mut self) {
+    pub(crate) async fn close(&mut self) {
         if let Below::Tls(stream) = &mut self.below {
             // A peer that has gone need not be told.
             drop(timeout(CLOSE_LIMIT, stream.shutdown()).await);

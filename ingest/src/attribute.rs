@@ -150,49 +150,107 @@ impl fmt::Display for Key {
     }
 }
 
+impl Key {
+    /// A number that is seldom the same for two keys of one report.
+    #[inline]
+    fn mixed(&self) -> u32 {
+        let mixed = |name: &str, number: u16| {
+            let ends = match name.as_bytes() {
+                [first, .., last] => u32::from(*first) << 16 | u32::from(*last) << 8,
+                _ => 0,
+            };
+            let all = (ends | name.len() as u32).wrapping_add(u32::from(number) << 24);
+            // Fibonacci hashing: 2^32 divided by the golden ratio.
+            all.wrapping_mul(0x9e37_79b9) >> 24
+        };
+        match self {
+            Self::Known(name, number) => mixed(name, *number),
+            Self::Io(number) => *number,
+            Self::Other(name) => mixed(name, 0),
+        }
+    }
+}
+
+/// A mark for each key that is there: a key without a mark needs no search.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Marks([u64; 2]);
+
+impl Marks {
+    #[inline]
+    fn of(key: &Key) -> (usize, u64) {
+        let mixed = key.mixed();
+        ((mixed >> 6) as usize & 1, 1 << (mixed & 63))
+    }
+    /// Adds a key's; whether it was there already.
+    #[inline]
+    fn add(&mut self, key: &Key) -> bool {
+        let (word, bit) = Self::of(key);
+        let before = self.0[word];
+        self.0[word] = before | bit;
+        before & bit != 0
+    }
+    fn has(self, key: &Key) -> bool {
+        let (word, bit) = Self::of(key);
+        self.0[word] & bit != 0
+    }
+}
+
 /// Keys and values in the order the device sent them, each key once (the last value wins).
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Attributes(Vec<(Key, Value)>);
+pub struct Attributes {
+    list: Vec<(Key, Value)>,
+    marks: Marks,
+}
 
 impl Attributes {
     /// Sets a value; beyond [`ATTRIBUTES_MAX`] keys it is dropped and `false` returned.
+    #[expect(
+        clippy::inline_always,
+        reason = "keys and values are made in their place: half the time"
+    )]
+    #[inline(always)]
     pub fn set(&mut self, key: Key, value: Value) -> bool {
-        if let Some(slot) = self.0.iter_mut().find(|(k, _)| *k == key) {
+        if self.marks.add(&key) { self.search_and_set(key, value) } else { self.push(key, value) }
+    }
+    #[inline(never)]
+    fn search_and_set(&mut self, key: Key, value: Value) -> bool {
+        if let Some(slot) = self.list.iter_mut().find(|(k, _)| *k == key) {
             slot.1 = value;
             return true;
         }
-        let room = self.0.len() < ATTRIBUTES_MAX;
+        self.push(key, value)
+    }
+    #[inline]
+    fn push(&mut self, key: Key, value: Value) -> bool {
+        let room = self.list.len() < ATTRIBUTES_MAX;
         if room {
-            self.0.push((key, value));
+            self.list.push((key, value));
         }
         room
     }
-    /// Adds a key that is not there yet; the search of [`Attributes::set`] is spared.
-    pub(crate) fn push(&mut self, key: Key, value: Value) {
-        debug_assert!(self.get(&key).is_none(), "`{key}` is set already");
-        if self.0.len() < ATTRIBUTES_MAX {
-            self.0.push((key, value));
-        }
-    }
     /// The value of a key.
     pub fn get(&self, key: &Key) -> Option<&Value> {
-        self.0.iter().find(|(k, _)| k == key).map(|(_, v)| v)
+        if !self.marks.has(key) {
+            return None;
+        }
+        self.list.iter().find(|(k, _)| k == key).map(|(_, v)| v)
     }
     /// All, in the order they were set.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &Value)> {
-        self.0.iter().map(|(k, v)| (k, v))
+        self.list.iter().map(|(k, v)| (k, v))
     }
     /// How many.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.list.len()
     }
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
     }
     /// Removes all, keeping the memory.
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.list.clear();
+        self.marks = Marks::default();
     }
 }
 

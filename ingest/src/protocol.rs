@@ -62,6 +62,7 @@ mod phone;
 mod pt502;
 mod recognition;
 mod ruptela;
+mod scan;
 mod sender;
 mod starlink;
 mod startek;

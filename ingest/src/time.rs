@@ -172,15 +172,14 @@ fn days_in_month(year: i32, month: u32) -> u32 {
     }
 }
 
-/// Days since 1970-01-01 of a proleptic Gregorian date; years start in March so that the leap
-/// day comes last, eras are 400 years (146,097 days).
+/// Days since 1970-01-01 of a proleptic Gregorian date from the year 0 on; years start in March so
+/// that the leap day comes last. 400 years (146,097 days) are added and taken off again, so that
+/// none is negative.
 fn days_from_civil(year: i32, month: u32, day: u32) -> i64 {
-    let year = i64::from(year) - i64::from(month <= 2);
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((i64::from(month) + 9) % 12) + 2) / 5 + i64::from(day) - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
+    let year = (year + 400) as u32 - u32::from(month <= 2);
+    let leap_days = year / 4 - year / 100 + year / 400;
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    i64::from(year * 365 + leap_days + day_of_year) - 146_097 - 719_468
 }
 
 fn civil_from_days(days: i64) -> (i32, u32, u32) {

@@ -29,6 +29,13 @@ pub(crate) fn within(
     }
 }
 
+/// The nearest whole number, ties to even, of values up to 2^51: beyond 2^52 a double has no room
+/// for parts of one. Not all processors have an instruction for it, and a call costs more.
+fn nearest_whole(value: f64) -> f64 {
+    const BEYOND: f64 = 6_755_399_441_055_744.0;
+    (value + BEYOND) - BEYOND
+}
+
 /// A place on WGS-84, degrees, kept to 1e-7 degrees (about 1 cm) as the log stores it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Position {
@@ -43,10 +50,7 @@ impl Position {
     pub fn new(lng: f64, lat: f64) -> Result<Self, OutOfRange> {
         let lng = within("longitude", lng, -180.0, 180.0)?;
         let lat = within("latitude", lat, -90.0, 90.0)?;
-        Ok(Self::from_e7(
-            (lng * 1e7).round_ties_even() as i32,
-            (lat * 1e7).round_ties_even() as i32,
-        ))
+        Ok(Self::from_e7(nearest_whole(lng * 1e7) as i32, nearest_whole(lat * 1e7) as i32))
     }
 
     /// From the log's own integers, 1e-7 degrees; values beyond the ranges are clamped.
@@ -57,7 +61,7 @@ impl Position {
 
     /// As the log stores it: (lng, lat) in 1e-7 degrees.
     pub fn to_e7(self) -> (i32, i32) {
-        ((self.lng * 1e7).round_ties_even() as i32, (self.lat * 1e7).round_ties_even() as i32)
+        (nearest_whole(self.lng * 1e7) as i32, nearest_whole(self.lat * 1e7) as i32)
     }
 }
 
@@ -71,8 +75,7 @@ impl MetresPerSecond {
 
     /// Checks the range.
     pub fn new(value: f64) -> Result<Self, OutOfRange> {
-        within("speed", value, 0.0, Self::MAX)
-            .map(|v| Self((v * 1e3).round_ties_even() / 1e3 + 0.0))
+        within("speed", value, 0.0, Self::MAX).map(|v| Self(nearest_whole(v * 1e3) / 1e3 + 0.0))
     }
     /// From international knots (1,852 m an hour).
     pub fn from_knots(knots: f64) -> Result<Self, OutOfRange> {
@@ -96,7 +99,7 @@ impl Heading {
     /// 0 to 360; 360 becomes 0.
     pub fn new(degrees: f64) -> Result<Self, OutOfRange> {
         let degrees = within("heading", degrees, 0.0, 360.0)?;
-        let degrees = (degrees * 100.0).round_ties_even() / 100.0;
+        let degrees = nearest_whole(degrees * 100.0) / 100.0;
         Ok(Self(if degrees >= 360.0 { 0.0 } else { degrees }))
     }
     /// Degrees.
@@ -113,8 +116,7 @@ impl Metres {
     /// Any finite length within ± 20,000 km.
     pub fn new(value: f64) -> Result<Self, OutOfRange> {
         // Adding zero makes of -0 the 0 that a protocol's integers carry.
-        within("metres", value, -2e7, 2e7)
-            .map(|v| Self((v * 100.0).round_ties_even() / 100.0 + 0.0))
+        within("metres", value, -2e7, 2e7).map(|v| Self(nearest_whole(v * 100.0) / 100.0 + 0.0))
     }
     /// An altitude: -12,262 (below the deepest trench) to 18,000.
     pub fn altitude(value: f64) -> Result<Self, OutOfRange> {

@@ -2,7 +2,7 @@
 //! from the bytes to a whole report in our units, checksums judged.
 
 use std::hint::black_box;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use ingest::attribute::{Key, Value};
 use ingest::fix::{Fix, Measured, Report};
@@ -10,9 +10,9 @@ use ingest::id::DeviceId;
 use ingest::protocol::{Admission, Decode, Options, PROTOCOLS, Protocol, Step, Transport, by_name};
 use ingest::time::Timestamp;
 
-use crate::counting;
 use crate::measure::best;
 use crate::table::{Goal, Row};
+use crate::{counting, waiting};
 
 /// Messages that are sent over and over.
 const MESSAGES: usize = 20;
@@ -25,7 +25,7 @@ pub(crate) const UNDER_CALLGRIND: &str = "--decode";
 
 const BINARY: [&str; 3] = ["gt06", "jt808", "h02 binary"];
 /// Whose goal is that of texts: those that the goals name.
-const TEXTS: [&str; 4] = ["gl200", "gps103", "suntech", "wialon"];
+const TEXTS: [&str; 5] = ["gl200", "gps103", "h02", "suntech", "wialon"];
 /// Decoders of bytes, which ask for no memory.
 const ASKLESS: [&str; 4] = ["teltonika", "gt06", "jt808", "h02 binary"];
 /// A short binary message of H02, as devices send it between texts.
@@ -91,7 +91,7 @@ impl Case {
         taken
     }
 
-    fn row(&self) -> Row {
+    fn row(&self, counted: bool) -> Row {
         let bytes = self.messages.iter().map(Vec::len).sum::<usize>() as f64;
         let (few, once) = (self.decode(1), self.decode(2));
         let each = once - few;
@@ -112,7 +112,10 @@ impl Case {
             figure,
             unit: "records/s",
             bytes: Some(bytes / each.max(1) as f64),
-            instructions: self.instructions().map(|all| all / bytes),
+            instructions: (counted || goal.is_some())
+                .then(|| self.instructions())
+                .flatten()
+                .map(|all| all / bytes),
             asks: Some((many - one) as f64 / 100.0 / per_round),
             ratio: None,
             goal,
@@ -123,13 +126,15 @@ impl Case {
     fn instructions(&self) -> Option<f64> {
         let own = std::env::current_exe().ok()?;
         let run = |rounds: usize| {
-            let output = Command::new("valgrind")
+            let mut counted = Command::new("valgrind")
                 .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
                 .arg(&own)
                 .args([UNDER_CALLGRIND, &self.name, &rounds.to_string()])
-                .output()
+                .stderr(Stdio::piped())
+                .spawn()
                 .ok()?;
-            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            waiting::until("a count of instructions", || !matches!(counted.try_wait(), Ok(None)));
+            let told = std::io::read_to_string(counted.stderr.take()?).ok()?;
             let collected = told.lines().find_map(|l| l.split("Collected :").nth(1))?;
             collected.trim().parse::<f64>().ok()
         };
@@ -189,14 +194,15 @@ pub(crate) fn reports() -> Vec<Report> {
         .collect()
 }
 
-/// One row a protocol, and those cases that have a name of their own.
+/// One row a protocol, and those cases that have a name of their own. Instructions are counted for
+/// those that have a goal, and for whichever is asked for by name.
 pub(crate) fn rows(only: Option<&str>) -> Vec<Row> {
     let reports = reports();
     let own = ["teltonika 20 a packet", "h02 binary"];
     let names = PROTOCOLS.iter().map(|p| p.name()).chain(own);
     let wanted = names.filter(|name| only.is_none_or(|o| name.contains(o)));
     let row = |name: &str| {
-        let mut row = Case::named(name, &reports)?.row();
+        let mut row = Case::named(name, &reports)?.row(only.is_some());
         if ASKLESS.iter().any(|a| name.starts_with(a)) && row.asks > Some(0.0) {
             row.case.push_str(" (asks for memory)");
         }

@@ -15,6 +15,7 @@ mod reference;
 mod serving;
 mod sockets;
 mod table;
+mod waiting;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();

@@ -12,6 +12,7 @@ use std::sync::mpsc::Sender;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
 use tokio::sync::oneshot::Receiver;
+use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::serving::{Serving, own_thread};
 
@@ -44,7 +45,7 @@ fn stream_loop(
     let mut streams: HashMap<u64, TcpStream> = HashMap::new();
     let mut events = [EpollEvent::empty(); EVENTS];
     let mut buffer = [0; 16 * 1024];
-    while stopped.try_recv().is_err() {
+    while stopped.try_recv() == Err(TryRecvError::Empty) {
         let count = epoll.wait(&mut events, EpollTimeout::from(WAIT_MS))?;
         for event in &events[..count] {
             let Some(stream) = streams.get_mut(&event.data()) else {
@@ -95,7 +96,7 @@ fn datagram_loop(
     let mut back = MultiHeaders::<SockaddrStorage>::preallocate(DATAGRAMS, None);
     let mut space = vec![[0_u8; 2048]; DATAGRAMS];
     let mut events = [EpollEvent::empty(); 1];
-    while stopped.try_recv().is_err() {
+    while stopped.try_recv() == Err(TryRecvError::Empty) {
         epoll.wait(&mut events, EpollTimeout::from(WAIT_MS))?;
         let mut buffers: Vec<_> = space.iter_mut().map(|s| [IoSliceMut::new(s)]).collect();
         let (descriptor, flags) = (socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);

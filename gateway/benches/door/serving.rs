@@ -6,17 +6,22 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use gateway::{Gateway, Listen, Metrics, Settings};
+use gateway::{Gateway, Limits, Listen, Metrics, Settings};
 use ingest::id::TenantId;
 use ingest::log::{Appending, Bounds, Log, LogError, Member, MemoryLog, NewRecord, Reader, Topic};
 use ingest::protocol::{Transport, by_name};
 use ingest::time::Timestamp;
 use tokio::sync::oneshot;
 
+use crate::waiting;
+
 /// The time that every record is read at.
 pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_795_162_590);
+
+/// Connections that are let in each second: no ramp, since not the pace of a fleet's return is
+/// measured.
+const ACCEPTS_A_SECOND: u32 = 1_000_000;
 
 /// Takes inputs and counts them; devices lie in memory.
 struct Queue {
@@ -76,7 +81,7 @@ impl Serving {
         let (tell, told) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let running = std::thread::spawn(move || serve(counted, tell, stopped));
-        let (address, thread) = told.recv().expect("it serves");
+        let (address, thread) = waiting::told("a server's address", &told);
         Self { address, thread, taken, stop: Some(stop), running: Some(running) }
     }
 
@@ -92,6 +97,7 @@ impl Serving {
                 let any = SocketAddr::from(([127, 0, 0, 1], 0));
                 let settings = Settings {
                     listen: vec![Listen::plain(by_name(name), transport, any)],
+                    limits: Limits { accepts_per_second: ACCEPTS_A_SECOND, ..Limits::default() },
                     register_unknown: TenantId::new("bench").ok(),
                     ..Settings::default()
                 };
@@ -108,9 +114,8 @@ impl Serving {
 
     /// Waits until so many records have been taken.
     pub(crate) fn until(&self, count: u64) {
-        while self.taken.load(Relaxed) < count {
-            std::thread::sleep(Duration::from_micros(20));
-        }
+        let what = format!("{count} records taken");
+        waiting::until(&what, || self.taken.load(Relaxed) >= count);
     }
 }
 
@@ -118,7 +123,9 @@ impl Drop for Serving {
     fn drop(&mut self) {
         // Dropped, it is heard as well.
         drop(self.stop.take());
-        drop(self.running.take().map(JoinHandle::join));
+        if let Some(running) = self.running.take().filter(|_| !std::thread::panicking()) {
+            waiting::end_of("the end of a server", running);
+        }
     }
 }
 

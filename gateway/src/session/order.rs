@@ -3,6 +3,7 @@
 
 use ingest::attribute::{Key, Value};
 use ingest::command::Outcome;
+use ingest::fix::Report;
 use ingest::id::DeviceId;
 use ingest::protocol::{Telling, Transport};
 use ingest::time::Timestamp;
@@ -50,24 +51,24 @@ impl Session {
     }
 
     /// The report may be the answer to what was told.
-    pub(super) fn hear_answer(&mut self, now: Timestamp) {
-        let Some(told) = self.told.as_ref().filter(|t| t.device == self.report.device) else {
+    pub(super) fn hear_answer(&mut self, report: &Report, now: Timestamp) {
+        let Some(told) = self.told.as_ref().filter(|t| t.device == report.device) else {
             return;
         };
         let key = Key::from("command_result");
-        let Some(Value::Text(words)) = self.report.attributes.get(&key) else { return };
+        let Some(Value::Text(words)) = report.attributes.get(&key) else { return };
         let end = (Outcome::Answered, words.as_str());
         self.batch.push(result(&told.device, told.id.clone(), end, now));
         self.door.metrics.order_answered();
         self.told = None;
-        self.presence.ordered.notify_one();
+        self.presence.order();
     }
 
     /// An answer that has not come by now is not waited for any more.
     pub(super) fn forget_told(&mut self) {
         if self.told.as_ref().is_some_and(|told| told.since.elapsed() >= ANSWER_LIMIT) {
             self.told = None;
-            self.presence.ordered.notify_one();
+            self.presence.order();
         }
     }
 }

@@ -1,10 +1,13 @@
 //! The checksums of trackers.
 
-/// A CRC-16 by tables: the low bit first (`reflected`), eight bytes at a time, or the high bit
+/// Bytes of a reflected CRC that are taken at a time.
+const LANES: usize = 16;
+
+/// A CRC-16 by tables: the low bit first (`reflected`), [`LANES`] bytes at a time, or the high bit
 /// first.
 #[derive(Debug)]
 pub(super) struct Crc16 {
-    tables: [[u16; 256]; 8],
+    tables: [[u16; 256]; LANES],
     start: u16,
     end: u16,
     reflected: bool,
@@ -12,7 +15,7 @@ pub(super) struct Crc16 {
 
 impl Crc16 {
     const fn new(polynomial: u16, reflected: bool, start: u16, end: u16) -> Self {
-        let mut tables = [[0; 256]; 8];
+        let mut tables = [[0; 256]; LANES];
         let mut i = 0;
         while i < 256 {
             let mut crc = if reflected { i as u16 } else { (i as u16) << 8 };
@@ -30,7 +33,7 @@ impl Crc16 {
         }
         // What a byte leaves when so many bytes of 0 follow it.
         let mut lane = 1;
-        while lane < 8 {
+        while lane < LANES {
             let mut i = 0;
             while i < 256 {
                 let crc = tables[lane - 1][i];
@@ -43,8 +46,8 @@ impl Crc16 {
     }
     pub(super) fn of(&self, bytes: &[u8]) -> u16 {
         let crc = if self.reflected {
-            let (chunks, rest) = bytes.as_chunks::<8>();
-            let crc = chunks.iter().fold(self.start, |crc, chunk| self.eight(crc, *chunk));
+            let (chunks, rest) = bytes.as_chunks::<LANES>();
+            let crc = chunks.iter().fold(self.start, |crc, chunk| self.lanes(crc, chunk));
             self.one_by_one(crc, rest)
         } else {
             let step =
@@ -57,16 +60,14 @@ impl Crc16 {
         let step = |crc: u16, b: &u8| crc >> 8 ^ self.tables[0][usize::from((crc as u8) ^ b)];
         bytes.iter().fold(crc, step)
     }
-    fn eight(&self, crc: u16, c: [u8; 8]) -> u16 {
+    fn lanes(&self, crc: u16, [first, second, rest @ ..]: &[u8; LANES]) -> u16 {
         let lane = |n: usize, byte: u8| self.tables[n][usize::from(byte)];
-        lane(7, c[0] ^ crc as u8)
-            ^ lane(6, c[1] ^ (crc >> 8) as u8)
-            ^ lane(5, c[2])
-            ^ lane(4, c[3])
-            ^ lane(3, c[4])
-            ^ lane(2, c[5])
-            ^ lane(1, c[6])
-            ^ lane(0, c[7])
+        // What waits for the last chunk's checksum comes in last.
+        let mut ahead = 0;
+        for (n, byte) in rest.iter().enumerate() {
+            ahead ^= lane(LANES - 3 - n, *byte);
+        }
+        ahead ^ (lane(LANES - 1, first ^ crc as u8) ^ lane(LANES - 2, second ^ (crc >> 8) as u8))
     }
 }
 
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_bytes_at_a_time_are_eight_bytes() {
+    fn lanes_are_bytes_one_by_one() {
         let bytes: Vec<u8> = (0..100_u8).map(|n| n.wrapping_mul(37)).collect();
         for crc in [&X25, &KERMIT, &MODBUS, &ARC] {
             for end in 0..bytes.len() {

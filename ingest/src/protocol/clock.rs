@@ -41,6 +41,16 @@ pub(super) fn pairs<const N: usize>(text: &str) -> Option<[u32; N]> {
     Some(out)
 }
 
+/// Digits in pairs, whatever stands between them.
+pub(super) fn pairs_within<const N: usize>(text: &str) -> Option<[u32; N]> {
+    let mut digits = text.bytes().filter(u8::is_ascii_digit).map(|b| u32::from(b - b'0'));
+    let mut out = [0; N];
+    for out in &mut out {
+        *out = digits.next()? * 10 + digits.next()?;
+    }
+    Some(out)
+}
+
 /// `yymmddhhmmss`.
 pub(super) fn yymmddhhmmss(text: &str) -> Option<Timestamp> {
     civil(pairs::<6>(text)?)
@@ -50,6 +60,13 @@ pub(super) fn yymmddhhmmss(text: &str) -> Option<Timestamp> {
 pub(super) fn yyyymmddhhmmss(text: &str) -> Option<Timestamp> {
     let [century, rest @ ..] = pairs::<7>(text)?;
     let [year, month, day, hour, minute, second] = rest;
+    civil([century * 100 + year, month, day, hour, minute, second])
+}
+
+/// `yyyymmdd`, and `hhmmss` with whatever stands between.
+pub(super) fn yyyymmdd_hhmmss(date: &str, time: &str) -> Option<Timestamp> {
+    let [century, year, month, day] = pairs(date)?;
+    let [hour, minute, second] = pairs_within(time)?;
     civil([century * 100 + year, month, day, hour, minute, second])
 }
 

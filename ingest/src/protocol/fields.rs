@@ -7,26 +7,27 @@ use super::wire::Complaint;
 #[derive(Debug, Clone)]
 pub(super) struct Fields<'a> {
     rest: Option<&'a str>,
-    separator: char,
+    /// ASCII.
+    separator: u8,
 }
 
 impl<'a> Fields<'a> {
     pub(super) fn new(text: &'a str, separator: char) -> Self {
-        Self { rest: Some(text), separator }
+        debug_assert!(separator.is_ascii(), "`{separator}` is one byte");
+        Self { rest: Some(text), separator: separator as u8 }
     }
     /// The next field as it stands; `None` behind the last one.
     pub(super) fn next(&mut self) -> Option<&'a str> {
         let rest = self.rest?;
-        let (field, rest) = match rest.split_once(self.separator) {
-            Some((field, rest)) => (field, Some(rest)),
-            None => (rest, None),
+        let Some(at) = rest.bytes().position(|b| b == self.separator) else {
+            return self.rest.take();
         };
-        self.rest = rest;
-        Some(field)
+        self.rest = rest.get(at + 1..);
+        rest.get(..at)
     }
     /// The next field without spaces around it.
     pub(super) fn text(&mut self) -> &'a str {
-        self.next().unwrap_or("").trim()
+        trimmed(self.next().unwrap_or(""))
     }
     pub(super) fn skip(&mut self, count: usize) {
         for _ in 0..count {
@@ -42,7 +43,8 @@ impl<'a> Fields<'a> {
     }
     /// How many are left.
     pub(super) fn count(&self) -> usize {
-        self.rest.map_or(0, |rest| rest.split(self.separator).count())
+        let separators = |rest: &str| rest.bytes().filter(|b| *b == self.separator).count();
+        self.rest.map_or(0, |rest| separators(rest) + 1)
     }
     /// The next field as a number; absent where it is none.
     pub(super) fn decimal(&mut self) -> Option<f64> {
@@ -55,6 +57,13 @@ impl<'a> Fields<'a> {
     pub(super) fn hex(&mut self) -> Option<i64> {
         hexadecimal(self.text())
     }
+}
+
+/// Without white space around it. Most texts have none, which their ends show.
+pub(super) fn trimmed(text: &str) -> &str {
+    let bytes = text.as_bytes();
+    let plain = |end: Option<&u8>| end.is_none_or(u8::is_ascii_graphic);
+    if plain(bytes.first()) && plain(bytes.last()) { text } else { text.trim() }
 }
 
 /// Hex digits as a number.
@@ -80,19 +89,19 @@ pub(super) fn decimal(text: &str) -> Option<f64> {
         [b'-', rest @ ..] => (rest, -1.0),
         [b'+', rest @ ..] | rest => (rest, 1.0),
     };
-    let (mut digits, mut mantissa, mut scale) = (0, 0_u64, None);
-    for byte in text {
-        match byte {
-            b'0'..=b'9' => {
-                digits += 1;
-                mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
-                scale = scale.map(|s| s + 1);
-            }
-            b'.' if scale.is_none() => scale = Some(0),
-            _ => return None,
+    let (mut mantissa, mut point) = (0_u64, None);
+    for (at, byte) in text.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 {
+            mantissa = mantissa.wrapping_mul(10).wrapping_add(digit.into());
+        } else if *byte == b'.' && point.is_none() {
+            point = Some(at);
+        } else {
+            return None;
         }
     }
-    let scale = scale.unwrap_or(0_usize);
+    let digits = text.len() - usize::from(point.is_some());
+    let scale = point.map_or(0, |at| text.len() - at - 1);
     (1..=18).contains(&digits).then(|| sign * mantissa as f64 / TENS[scale])
 }
 

@@ -16,10 +16,10 @@
 //! Ignored: accessories of ERI other than fuel and temperature, Wi-Fi scans. The HEX form, a
 //! configuration switch of the device, stands in `hex`.
 
-use super::fields::{Fields, decimal, hexadecimal, part, text};
+use super::fields::{Fields, decimal, hexadecimal, part, text, trimmed};
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
-use super::{Telling, When, clock};
+use super::{Telling, When, clock, inbox};
 use crate::command::Command;
 use crate::fix::{Measured, Report};
 
@@ -56,13 +56,14 @@ impl Wire for Gl200 {
         if let Some(read) = hex::read(frame, told) {
             return read;
         }
-        let line = text(frame)?.trim();
+        let line = trimmed(text(frame)?);
         let (head, rest) = line.split_once(',').ok_or_else(|| Complaint::bad("message", frame))?;
         let (kind, word) =
             head.split_once(":GT").ok_or_else(|| Complaint::bad("message", frame))?;
         let mut all = [""; FIELDS_MAX];
         let mut count = 0;
-        for (field, slot) in rest.split(',').zip(&mut all) {
+        let mut cut = Fields::new(rest, ',');
+        for (slot, field) in all.iter_mut().zip(std::iter::from_fn(|| cut.next())) {
             *slot = field;
             count += 1;
         }
@@ -70,7 +71,7 @@ impl Wire for Gl200 {
         let (Some(version), Some(id)) = (fields.first(), fields.get(1)) else {
             return Err(Complaint::bad("message", frame));
         };
-        told.from(id.trim())?;
+        told.from(trimmed(id))?;
         let number = fields.last().copied().unwrap_or("");
         if (kind, word) == ("+ACK", "HBD") {
             told.reply(format!("+SACK:GTHBD,{version},{number}$"), When::Immediate);
@@ -80,7 +81,12 @@ impl Wire for Gl200 {
             told.report().set("command_result", head);
             return Ok(());
         }
-        told.reply(format!("+SACK:{number}$"), When::AfterDurable);
+        let answer = inbox::reply(|out| {
+            out.extend_from_slice(b"+SACK:");
+            out.extend_from_slice(number.as_bytes());
+            out.push(b'$');
+        });
+        told.reply(answer, When::AfterDurable);
         said(word, fields, told);
         Ok(())
     }

@@ -18,7 +18,7 @@
 //! Source: Coban "GPS103/TK103 GPRS communication protocol" and "OBD303 protocol". Ignored: the
 //! administrator's phone, photos.
 
-use super::fields::{Fields, decimal, hexadecimal, text};
+use super::fields::{Fields, decimal, hexadecimal, text, trimmed};
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{Telling, When, angle, clock};
@@ -52,7 +52,7 @@ impl Wire for Gps103 {
     }
 
     fn read(&mut self, frame: &[u8], told: &mut Told) -> Result<(), Complaint> {
-        let line = text(frame)?.trim();
+        let line = trimmed(text(frame)?);
         if let Some(login) = line.strip_prefix("##") {
             let id = login.trim_start_matches(',').trim_start_matches("imei:");
             told.from(Fields::new(id, ',').text())?;
@@ -64,8 +64,11 @@ impl Wire for Gps103 {
             told.reply("ON", When::Immediate);
             return Ok(());
         }
-        let Some(at) = line.find("imei:") else { return Err(Complaint::bad("message", frame)) };
-        let mut fields = Fields::new(line.get(at + 5..).unwrap_or(""), ',');
+        // Nearly always in front, where no search is needed.
+        let after = line.strip_prefix("imei:");
+        let after = after.or_else(|| line.split_once("imei:").map(|(_, after)| after));
+        let after = after.ok_or_else(|| Complaint::bad("message", frame))?;
+        let mut fields = Fields::new(after, ',');
         told.from(fields.text())?;
         said_by(&mut fields, told);
         Ok(())
@@ -191,8 +194,7 @@ fn angles(fields: &mut Fields<'_>) -> Option<(f64, f64)> {
 
 /// The UTC moment of a local date and a UTC time of day; the local one where there is none.
 fn moment(local: &str, clock: &str) -> Option<Timestamp> {
-    let digits: String = local.chars().filter(char::is_ascii_digit).collect();
-    let [year, month, day, hour, minute] = clock::pairs::<5>(&digits)?;
+    let [year, month, day, hour, minute] = clock::pairs_within(local)?;
     let local = clock::civil([year, month, day, hour, minute, 0])?;
     match clock::pairs::<3>(clock) {
         Some(time @ [0..24, 0..60, 0..60]) => Some(clock::nearest(time, local)),

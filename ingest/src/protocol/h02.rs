@@ -25,7 +25,7 @@ use super::cursor::{Cursor, bcd};
 use super::fields::{Fields, decimal, part, text};
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
-use super::{Telling, angle, clock};
+use super::{Telling, angle, clock, scan};
 use crate::command::Command;
 use crate::fix::{Measured, Report};
 
@@ -55,7 +55,7 @@ struct H02Wire;
 impl Wire for H02Wire {
     fn cut(&self, bytes: &[u8], whole: bool) -> Cut {
         match bytes[0] {
-            b'*' => match bytes.iter().take(LINE_MAX).position(|b| *b == b'#') {
+            b'*' => match scan::find(&bytes[..bytes.len().min(LINE_MAX)], |b| b == b'#') {
                 Some(end) => Cut::frame(end + 1),
                 None if bytes.len() >= LINE_MAX => Cut::too_long(LINE_MAX),
                 None if whole => Cut::frame(bytes.len()),

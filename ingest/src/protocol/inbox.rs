@@ -14,7 +14,8 @@ const REPLIES: usize = 1024;
 
 thread_local! {
     static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-    static REPLY: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+    /// What is being written, and where it goes when it is whole.
+    static REPLY: RefCell<(Vec<u8>, BytesMut)> = RefCell::default();
 }
 
 /// An empty buffer, used before where there is one.
@@ -35,12 +36,14 @@ fn back(mut buffer: Vec<u8>) {
 }
 
 /// A reply as `write` makes it, in a piece of memory that it shares with others.
-pub(super) fn reply(write: impl FnOnce(&mut BytesMut)) -> Bytes {
-    REPLY.with_borrow_mut(|space| {
-        if space.capacity() < REPLIES / 8 {
-            space.reserve(REPLIES);
+pub(super) fn reply(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    REPLY.with_borrow_mut(|(written, space)| {
+        written.clear();
+        write(written);
+        if space.capacity() < written.len() {
+            space.reserve(REPLIES.max(written.len()));
         }
-        write(space);
+        space.extend_from_slice(written);
         space.split().freeze()
     })
 }

@@ -26,7 +26,7 @@ use super::cursor::{Cursor, Digits, bcd, digits_of, hex};
 use super::fields::Fields;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
-use super::{BadFrame, Telling, When, checksum, clock, inbox};
+use super::{BadFrame, Telling, When, checksum, clock, inbox, scan};
 use crate::command::Command;
 use crate::fix::{Measured, Report};
 use crate::time::Timestamp;
@@ -110,13 +110,13 @@ struct Head<'a> {
 
 impl Wire for Jt808 {
     fn cut(&self, bytes: &[u8], _whole: bool) -> Cut {
-        let Some(from) = bytes.iter().position(|b| *b == 0x7e) else {
+        let Some(from) = scan::find(bytes, |b| b == 0x7e) else {
             return Cut::Skip(bytes.len());
         };
         if from > 0 {
             return Cut::Skip(from);
         }
-        match bytes[1..].iter().take(FRAME_MAX).position(|b| *b == 0x7e) {
+        match scan::find(&bytes[1..bytes.len().min(1 + FRAME_MAX)], |b| b == 0x7e) {
             // Two marks: the first one ended a frame that is lost.
             Some(0) => Cut::Skip(1),
             Some(end) => Cut::frame(end + 2),
@@ -135,7 +135,7 @@ impl Wire for Jt808 {
         let inside = frame.strip_prefix(&[0x7e]).unwrap_or(frame);
         let inside = inside.strip_suffix(&[0x7e]).unwrap_or(inside);
         let mut plain = inside;
-        if inside.contains(&0x7d) {
+        if scan::find(inside, |b| b == 0x7d).is_some() {
             unescape(inside, &mut self.plain);
             // What comes from a capture may have lost its escapes.
             let lost = told.lenient && checksum::xor(inside) == 0;
@@ -150,11 +150,12 @@ impl Wire for Jt808 {
         let mut c = Cursor::new(message);
         let (head, device) = head(&mut c)?;
         self.address = Address::of(head.address);
-        told.from(device.id())?;
+        let device = device.id();
+        told.from(device)?;
         if head.id == 0x0102 && head.part.is_none() {
             told.shows(code(&head, c.rest()));
         }
-        answer(&head, device.id(), told);
+        answer(&head, device, told);
         if head.id == 0x0001 && self.told.is_some() && told_of(c.rest()) == self.told {
             self.told = None;
             // How it went: 0 done, 1 failed, 2 wrong, 3 not supported.
@@ -303,9 +304,8 @@ impl Phone {
 
 /// The phone's digits; six binary bytes are an IMEI without its last.
 fn device(phone: &[u8]) -> Phone {
-    let digits = digits_of(phone);
-    if digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Phone::Digits(digits);
+    if phone.iter().all(|b| b >> 4 < 10 && b & 15 < 10) {
+        return Phone::Digits(digits_of(phone));
     }
     let number = phone.iter().fold(0_u128, |n, b| n << 8 | u128::from(*b)).to_string();
     // Luhn: every second digit counts twice.
@@ -325,16 +325,21 @@ fn packet(id: u16, new: bool, address: &[u8], serial: u16, body: &[u8]) -> Bytes
     let parts: [&[u8]; 5] = [&id, &length, address, &serial, body];
     let sum = parts.iter().fold(0, |sum, part| sum ^ checksum::xor(part));
     inbox::reply(|out| {
-        out.extend_from_slice(&[0x7e]);
-        for byte in parts.into_iter().flatten().chain([&sum]) {
-            match byte {
-                0x7e => out.extend_from_slice(&[0x7d, 2]),
-                0x7d => out.extend_from_slice(&[0x7d, 1]),
-                _ => out.extend_from_slice(&[*byte]),
-            }
-        }
-        out.extend_from_slice(&[0x7e]);
+        out.push(0x7e);
+        parts.into_iter().chain([&[sum][..]]).for_each(|part| escape(part, out));
+        out.push(0x7e);
     })
+}
+
+/// Writes bytes with their escapes.
+fn escape(bytes: &[u8], out: &mut Vec<u8>) {
+    for byte in bytes {
+        match byte {
+            0x7e => out.extend([0x7d, 2]),
+            0x7d => out.extend([0x7d, 1]),
+            _ => out.push(*byte),
+        }
+    }
 }
 
 /// Which of our messages a general answer (0001) is about.
@@ -438,10 +443,8 @@ fn body(head: &Head<'_>, c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Comp
 /// A position and its items.
 fn position(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
     let (alarms, status) = (c.u32()?, c.u32()?);
-    for (bit, name) in ALARMS {
-        if alarms & 1 << bit != 0 {
-            draft.alarm(name);
-        }
+    for (_, name) in ALARMS.iter().filter(|(bit, _)| alarms & 1 << bit != 0) {
+        draft.alarm(name);
     }
     place_of(draft, status, c)?;
     // A last byte alone is no item.

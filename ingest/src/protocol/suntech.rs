@@ -15,10 +15,10 @@
 //! Ignored: cells. What peripherals say is in `suntech/peripheral.rs`.
 
 use super::cursor::{Cursor, digits_of};
-use super::fields::decimal;
+use super::fields::{Fields, decimal, text, trimmed};
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
-use super::{Telling, clock};
+use super::{Telling, clock, scan};
 use crate::command::Command;
 use crate::fix::{Measured, Report};
 
@@ -62,7 +62,7 @@ impl Wire for Suntech {
                 Some(end) if end <= LINE_MAX && (bytes.len() >= end || !whole) => {
                     let rest = bytes.get(end..).unwrap_or_default();
                     let seen = &rest[..rest.len().min(LINE_MAX)];
-                    match seen.iter().position(|b| *b == b'\r') {
+                    match scan::find(seen, |b| b == b'\r') {
                         Some(at) => Cut::Frame { from: 0, to: end + at, next: end + at + 1 },
                         None => Cut::unended(bytes.len(), whole, 2 * LINE_MAX),
                     }
@@ -79,8 +79,10 @@ impl Wire for Suntech {
             Some(0x01..=0x04) => Ok(()),
             _ => {
                 // What a card reader says may be bytes.
-                let lossy = String::from_utf8_lossy(frame);
-                sentence(lossy.trim(), told)
+                match text(frame) {
+                    Ok(line) => sentence(trimmed(line), told),
+                    Err(_) => sentence(String::from_utf8_lossy(frame).trim(), told),
+                }
             }
         }
     }
@@ -103,8 +105,9 @@ impl Wire for Suntech {
 fn sentence(line: &str, told: &mut Told) -> Result<(), Complaint> {
     let mut all = [""; FIELDS_MAX];
     let mut count = 0;
-    for (field, slot) in line.split(';').zip(&mut all) {
-        *slot = field.trim();
+    let mut fields = Fields::new(line, ';');
+    for (slot, field) in all.iter_mut().zip(std::iter::from_fn(|| fields.next())) {
+        *slot = trimmed(field);
         count += 1;
     }
     let f = &all[..count];
@@ -168,8 +171,7 @@ fn dated(f: &[&str], at: usize) -> bool {
 }
 
 fn position(f: &[&str], date: usize, place: usize, draft: &mut Draft) {
-    let digits: String = f[date + 1].chars().filter(char::is_ascii_digit).collect();
-    draft.time(clock::yyyymmddhhmmss(&format!("{}{digits}", f[date])));
+    draft.time(clock::yyyymmdd_hhmmss(f[date], f[date + 1]));
     let number = |at: usize| f.get(at).and_then(|t| decimal(t));
     // Satellites and fix; ST910 gives the fix alone.
     let fix = if f[0] == "ST910" { place + 4 } else { place + 5 };

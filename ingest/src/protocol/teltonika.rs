@@ -273,17 +273,15 @@ impl Decoder {
         Some(Step::NeedBytes)
     }
 
-    /// The next record of a batch.
-    fn record(
-        &mut self,
-        mut batch: Batch,
-        report: &mut Report,
-    ) -> Result<Option<Step>, DecodeError> {
+    /// The next record of the batch that is being reported.
+    fn record(&mut self, report: &mut Report) -> Result<Option<Step>, DecodeError> {
+        let State::Records(batch) = &mut self.state else { return Ok(None) };
         let Some(device) = self.device.as_ref().filter(|_| batch.left > 0) else {
             self.inbox.skip(batch.frame);
+            let reply = std::mem::take(&mut batch.reply);
             self.state = State::Ready;
-            if !batch.reply.is_empty() {
-                self.state = State::Reply(batch.reply, When::AfterDurable);
+            if !reply.is_empty() {
+                self.state = State::Reply(reply, When::AfterDurable);
             }
             return Ok(None);
         };
@@ -305,18 +303,13 @@ impl Decoder {
             DecodeError::new(BadFrame::Range, batch.at, e.to_string(), &frame[batch.at..end])
         });
         (batch.at, batch.left) = (end, batch.left - 1);
-        let mut request = None;
-        let step = match outcome {
-            Ok(command::Said::Report) => Ok(Some(Step::Report)),
-            Ok(command::Said::Nothing) => Ok(None),
-            Ok(command::Said::Ask(bytes)) => {
-                request = Some(Step::Reply { bytes: Bytes::from(bytes), when: When::Immediate });
-                Ok(None)
+        Ok(match outcome? {
+            command::Said::Report => Some(Step::Report),
+            command::Said::Nothing => None,
+            command::Said::Ask(bytes) => {
+                Some(Step::Reply { bytes: Bytes::from(bytes), when: When::Immediate })
             }
-            Err(error) => Err(error),
-        };
-        self.state = State::Records(batch);
-        step.map(|s| s.or(request))
+        })
     }
 
     fn admitted(&mut self, verdict: Admission, device: DeviceId, batch: Option<Batch>) {
@@ -345,6 +338,13 @@ impl Decode for Decoder {
 
     fn poll(&mut self, report: &mut Report) -> Result<Step, DecodeError> {
         loop {
+            if matches!(self.state, State::Records(_)) {
+                tracing::trace!(target: PACKET, "decode");
+                match self.record(report)? {
+                    Some(step) => return Ok(step),
+                    None => continue,
+                }
+            }
             let step = match std::mem::replace(&mut self.state, State::Ready) {
                 State::Ready => self.begin()?,
                 State::Lost => {
@@ -363,8 +363,8 @@ impl Decode for Decoder {
                     )
                 }
                 State::Records(batch) => {
-                    tracing::trace!(target: PACKET, "decode");
-                    self.record(batch, report)?
+                    self.state = State::Records(batch);
+                    None
                 }
                 State::Reply(bytes, when) => Some(Step::Reply { bytes, when }),
                 State::Closed => {

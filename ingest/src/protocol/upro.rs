@@ -19,7 +19,7 @@ use super::cursor::hex;
 use super::fields::{Fields, decimal, hexadecimal, part};
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
-use super::{When, angle, clock};
+use super::{When, angle, clock, scan};
 use crate::fix::{Measured, Report};
 
 /// Longest message, bytes.
@@ -47,7 +47,7 @@ impl Wire for Upro {
         if let Some(skip) = Cut::before(b'*', bytes) {
             return skip;
         }
-        match bytes.iter().take(LINE_MAX).position(|b| *b == b'#') {
+        match scan::find(&bytes[..bytes.len().min(LINE_MAX)], |b| b == b'#') {
             Some(end) => Cut::frame(end + 1),
             None if bytes.len() >= LINE_MAX => Cut::too_long(LINE_MAX),
             None if whole => Cut::frame(bytes.len()),

@@ -18,7 +18,7 @@
 use super::fields::{Fields, decimal, hexadecimal, text};
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
-use super::{Telling, When, angle, clock};
+use super::{Telling, When, angle, clock, scan};
 use crate::command::Command;
 use crate::fix::{Measured, Report};
 
@@ -59,7 +59,7 @@ impl Wire for Watch {
             Some(end) if bytes.len() <= end && !whole => return Cut::Need,
             _ => {}
         }
-        match bytes.iter().take(FRAME_MAX).position(|b| *b == b']') {
+        match scan::find(&bytes[..bytes.len().min(FRAME_MAX)], |b| b == b']') {
             Some(end) => Cut::frame(end + 1),
             None if bytes.len() >= FRAME_MAX => Cut::too_long(FRAME_MAX),
             None if whole => Cut::frame(bytes.len()),

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::inbox::Inbox;
 use super::sender::{Sender, Sent, Speaker};
 use super::{Admission, BadFrame, Checksum, Decode, DecodeError, Encode, Options, Protocol};
-use super::{Step, Telling, Transport, When};
+use super::{Step, Telling, Transport, When, scan};
 use crate::PACKET;
 use crate::attribute::{Key, Value};
 use crate::fix::{Fix, Measured, Report};
@@ -139,7 +139,7 @@ impl Cut {
     }
     /// Whatever stands before the first `mark`, which begins a frame; `None` where it stands first.
     pub(super) fn before(mark: u8, bytes: &[u8]) -> Option<Self> {
-        let from = bytes.iter().position(|b| *b == mark).unwrap_or(bytes.len());
+        let from = scan::find(bytes, |b| b == mark).unwrap_or(bytes.len());
         (from > 0).then_some(Self::Skip(from))
     }
     /// Nothing ends a line yet: what came whole is one, more than `most` bytes are none.
@@ -164,7 +164,7 @@ impl Cut {
             return Self::Skip(from);
         }
         let seen = &bytes[..bytes.len().min(most + 1)];
-        match seen.iter().position(|b| ends.contains(b)) {
+        match scan::find_any(seen, ends) {
             Some(to) => Self::Frame { from: 0, to, next: to + 1 },
             None if bytes.len() > most => {
                 let reason = format!("line longer than {most} bytes");
@@ -217,7 +217,12 @@ impl Draft {
             !matches!(&key, Key::Known(name, _) if crate::attribute::known(name).is_none()),
             "`{key}` is registered"
         );
-        self.report.attributes.set(key, value.into());
+        self.put(key, value.into());
+    }
+    /// One place for what many lines of many protocols call.
+    #[inline(never)]
+    fn put(&mut self, key: Key, value: Value) {
+        self.report.attributes.set(key, value);
     }
     /// Sets what is there.
     pub(super) fn maybe(&mut self, key: impl Into<Key>, value: Option<impl Into<Value>>) {
@@ -552,6 +557,10 @@ impl Decoder {
         }
         if outcome.is_err() {
             self.told.forget();
+        }
+        if self.told.count == 0 {
+            // Nothing is told in the caller's memory: it goes back, whatever it has grown to.
+            std::mem::swap(report, &mut self.told.first.report);
         }
         if !known && self.told.manners == Manners::Reserved {
             self.told.replies.clear();

@@ -1,14 +1,14 @@
 //! What stands before and behind the places of a message.
 
 use super::meter;
-use crate::protocol::fields::{decimal, hexadecimal};
+use crate::protocol::fields::{decimal, hexadecimal, trimmed};
 use crate::protocol::wire::Draft;
 
 /// Accuracy stands so many fields before the time of a place.
 const ACCURACY: usize = 6;
 
 fn field<'a>(fields: &[&'a str], at: usize) -> &'a str {
-    fields.get(at).copied().unwrap_or("").trim()
+    trimmed(fields.get(at).copied().unwrap_or(""))
 }
 
 fn whole(text: &str) -> Option<i64> {

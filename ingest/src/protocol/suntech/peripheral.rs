@@ -17,10 +17,12 @@ const ASSIGNED: u32 = 32;
 /// where the length has not arrived.
 pub(super) fn end(bytes: &[u8]) -> Option<usize> {
     let head = bytes.split(|b| *b == b';').next()?;
-    let ours = head.ends_with(b"UEX") && head.len() < bytes.len();
+    if !head.ends_with(b"UEX") || head.len() == bytes.len() {
+        return None;
+    }
     let mut at = 0;
     let mut place = None;
-    for (nth, field) in bytes.split(|b| *b == b';').enumerate().filter(|_| ours) {
+    for (nth, field) in bytes.split(|b| *b == b';').enumerate() {
         let whole = at + field.len() < bytes.len();
         if !whole || field.contains(&b'\r') {
             return None;

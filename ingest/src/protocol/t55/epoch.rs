@@ -159,7 +159,7 @@ impl Part {
         report.attributes.clear();
         let mut put = |name, value: Option<Value>| {
             if let Some(value) = value {
-                report.attributes.push(Key::Known(name, 0), value);
+                report.attributes.set(Key::Known(name, 0), value);
             }
         };
         put("satellites", self.satellites.map(|s| Value::Int(i64::from(s))));

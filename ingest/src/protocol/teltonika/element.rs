@@ -198,25 +198,13 @@ fn find(id: u16, family: Family) -> Option<&'static Element> {
     (element.family == Family::Any || element.family == family).then_some(element)
 }
 
-/// Which ids a record has carried, by their low byte: an id not seen needs no search.
-#[derive(Debug, Default)]
-pub(super) struct Seen([u64; 4]);
-
-impl Seen {
-    /// Whether this id may have been there before; remembers it.
-    fn again(&mut self, id: u16) -> bool {
-        let (word, bit) = (usize::from(id as u8 >> 6), 1 << (id & 63));
-        let before = self.0[word] & bit != 0;
-        self.0[word] |= bit;
-        before
-    }
-}
-
 /// Sets what an element says.
-pub(super) fn set(raw: Raw, family: Family, seen: &mut Seen, attributes: &mut Attributes) {
-    let again = seen.again(raw.id);
+#[expect(clippy::inline_always, reason = "called for each element, and the size is known there")]
+#[inline(always)]
+pub(super) fn set(raw: Raw, family: Family, attributes: &mut Attributes) {
     let Some(element) = find(raw.id, family) else {
-        return put(Key::Io(u32::from(raw.id)), Value::Int(raw.unsigned()), again, attributes);
+        attributes.set(Key::Io(u32::from(raw.id)), Value::Int(raw.unsigned()));
+        return;
     };
     let value = match element.meaning {
         Count => Value::Int(raw.unsigned()),
@@ -236,22 +224,13 @@ pub(super) fn set(raw: Raw, family: Family, seen: &mut Seen, attributes: &mut At
         }
     };
     // Several FMB ids are one thing from different sources (OBD, CAN): the last one counts.
-    let again = again || element.family != Family::Any;
-    put(Key::Known(element.key, element.number), value, again, attributes);
+    attributes.set(Key::Known(element.key, element.number), value);
 }
 
 /// The alarms of harsh driving, 1 to 3.
 pub(super) const ACCELERATION: &str = "hardAcceleration";
 pub(super) const BRAKING: &str = "hardBraking";
 pub(super) const CORNERING: &str = "hardCornering";
-
-fn put(key: Key, value: Value, again: bool, attributes: &mut Attributes) {
-    if again {
-        attributes.set(key, value);
-    } else {
-        attributes.push(key, value);
-    }
-}
 
 /// Adds an alarm to those the record has; names are joined by commas.
 pub(super) fn alarm(name: Option<&str>, attributes: &mut Attributes) {

@@ -3,7 +3,7 @@
 use super::element::{self, Family};
 use super::frame::Complaint;
 use super::{beacon, command, gh3000};
-use crate::attribute::{Key, Value};
+use crate::attribute::{Attributes, Key, Value};
 use crate::fix::{Fix, Measured, Report};
 use crate::protocol::BadFrame;
 use crate::time::Timestamp;
@@ -220,10 +220,10 @@ pub(super) fn read(
         accuracy: None,
     });
     let attributes = &mut report.attributes;
-    attributes.push(Key::Known("priority", 0), Value::Int(i64::from(priority)));
-    attributes.push(Key::Known("satellites", 0), Value::Int(i64::from(satellites)));
+    attributes.set(Key::Known("priority", 0), Value::Int(i64::from(priority)));
+    attributes.set(Key::Known("satellites", 0), Value::Int(i64::from(satellites)));
     let event = head_of_elements(codec, &mut reader)?;
-    attributes.push(Key::Known("event", 0), Value::Int(i64::from(event)));
+    attributes.set(Key::Known("event", 0), Value::Int(i64::from(event)));
     elements(codec, &mut reader, report, family)?;
     let outcome = fix.map(|fix| report.fix = Some(fix));
     Some((reader.at, outcome))
@@ -235,26 +235,42 @@ fn elements(
     report: &mut Report,
     family: Family,
 ) -> Option<()> {
-    let mut seen = element::Seen::default();
+    let attributes = &mut report.attributes;
     for size in SIZES {
-        for _ in 0..reader.number(codec.wide_counts())? {
-            let id = reader.number(codec.wide_ids())?;
-            let bits = match size {
-                1 => u64::from(reader.byte()?),
-                2 => u64::from(reader.short()?),
-                4 => u64::from(reader.int()?),
-                _ => reader.long()?,
-            };
-            let raw = element::Raw { id, size, bits };
-            element::set(raw, family, &mut seen, &mut report.attributes);
+        let count = usize::from(reader.number(codec.wide_counts())?);
+        let id = 1 + usize::from(codec.wide_ids());
+        let group = reader.slice(count * (id + size))?;
+        match (id, size) {
+            (1, 1) => elements_of::<1, 1>(group, family, attributes),
+            (1, 2) => elements_of::<1, 2>(group, family, attributes),
+            (1, 4) => elements_of::<1, 4>(group, family, attributes),
+            (1, _) => elements_of::<1, 8>(group, family, attributes),
+            (_, 1) => elements_of::<2, 1>(group, family, attributes),
+            (_, 2) => elements_of::<2, 2>(group, family, attributes),
+            (_, 4) => elements_of::<2, 4>(group, family, attributes),
+            (..) => elements_of::<2, 8>(group, family, attributes),
         }
     }
     if codec == Codec::EightExtended {
         for _ in 0..reader.short()? {
             let id = reader.short()?;
             let length = usize::from(reader.short()?);
-            beacon::set(id, reader.slice(length)?, &mut report.attributes);
+            beacon::set(id, reader.slice(length)?, attributes);
         }
     }
     Some(())
+}
+
+/// Elements of one group: `ID` bytes of id and `SIZE` of value each.
+fn elements_of<const ID: usize, const SIZE: usize>(
+    group: &[u8],
+    family: Family,
+    attributes: &mut Attributes,
+) {
+    let number = |bytes: &[u8]| bytes.iter().fold(0_u64, |n, b| n << 8 | u64::from(*b));
+    for element in group.chunks_exact(ID + SIZE) {
+        let (id, value) = element.split_at(ID);
+        let raw = element::Raw { id: number(id) as u16, size: SIZE, bits: number(value) };
+        element::set(raw, family, attributes);
+    }
 }
