@@ -3,19 +3,19 @@
 
 use std::hint::black_box;
 
+use nix::time::{ClockId, clock_gettime};
+
 const ROUNDS: usize = 5;
 
-/// Seconds this thread has run.
-pub(crate) fn processor_seconds() -> f64 {
-    seconds_of("/proc/thread-self/schedstat")
+/// Seconds this thread has run, to the nanosecond.
+fn processor_seconds() -> f64 {
+    let ran = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a thread's own clock");
+    ran.tv_sec() as f64 + ran.tv_nsec() as f64 / 1e9
 }
 
-/// Seconds that a thread of this process has run.
+/// Seconds that a thread of this process has run, to the scheduler's tick of some milliseconds.
 pub(crate) fn seconds_of_thread(thread: i32) -> f64 {
-    seconds_of(&format!("/proc/self/task/{thread}/schedstat"))
-}
-
-fn seconds_of(file: &str) -> f64 {
+    let file = format!("/proc/self/task/{thread}/schedstat");
     let statistics = std::fs::read_to_string(file).unwrap_or_default();
     let nanos = statistics.split(' ').next().and_then(|n| n.parse::<f64>().ok());
     nanos.unwrap_or(f64::NAN) / 1e9
