@@ -156,7 +156,6 @@ impl Session {
                 alarm.as_mut().reset(deadline);
             }
             tokio::select! {
-                biased;
                 durable = self.window.oldest(), if !self.window.is_empty() => {
                     if durable.is_err() {
                         return self.not_durable(stream).await;

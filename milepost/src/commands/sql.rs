@@ -96,7 +96,13 @@ async fn analytics(args: &Args, limits: Limits) -> anyhow::Result<Analytics> {
         return Ok(Analytics::over_files(limits, &args.tables, clock::wall()()).await?);
     }
     if let Some(scheduler) = &args.engine {
+        #[cfg(feature = "ballista")]
         return on_cluster(args, limits, scheduler).await;
+        #[cfg(not(feature = "ballista"))]
+        anyhow::bail!(
+            "`--engine ballista://{scheduler}`: this milepost knows no clusters, expected one that \
+             was built with `--features ballista`"
+        );
     }
     let log = open_reading(args.data.as_deref(), args.log.as_deref())?;
     let store = archive::store(args.out.as_deref(), args.data.as_deref(), args.config.as_deref())?;
@@ -107,14 +113,6 @@ async fn analytics(args: &Args, limits: Limits) -> anyhow::Result<Analytics> {
 async fn on_cluster(args: &Args, limits: Limits, scheduler: &str) -> anyhow::Result<Analytics> {
     let store = archive::store(args.out.as_deref(), args.data.as_deref(), args.config.as_deref())?;
     Ok(Analytics::on_cluster(limits, store, scheduler, &clock::wall()).await?)
-}
-
-#[cfg(not(feature = "ballista"))]
-async fn on_cluster(_: &Args, _: Limits, scheduler: &str) -> anyhow::Result<Analytics> {
-    anyhow::bail!(
-        "`--engine ballista://{scheduler}`: this milepost knows no clusters, expected one that was \
-         built with `--features ballista`"
-    )
 }
 
 async fn answer(
