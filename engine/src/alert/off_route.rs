@@ -3,7 +3,8 @@
 //! A driver knows other streets than the router. What counts is not the distance to one computed
 //! path but whether the vehicle is still on *a* quick way: since it left the path, the time it
 //! has driven plus the time still to drive must not grow beyond what was left when it left. A door
-//! may be served from several places; one that it is still on a quick way to is enough.
+//! may be served from several places; one that it is still on a quick way to is enough. And so is a
+//! way that is quick as the roads are now, or on a quiet day: a driver may know of a jam or not.
 
 use ingest::time::Timestamp;
 
@@ -43,9 +44,31 @@ pub struct OffRoute {
     pub before: bool,
     /// Where it left the path, while it is not settled on another.
     pub left: Option<Left>,
-    /// Driven beside the path while that may still be a wrong match: metres, and seconds at free
-    /// flow.
-    pub beside: (f64, f64),
+    /// Driven beside the path while that may still be a wrong match: metres, seconds at free flow,
+    /// and seconds as the roads are now.
+    pub beside: (f64, f64, f64),
+}
+
+/// How far places to stand were, and what has been driven since, as the roads are now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Busy {
+    /// Seconds to each place; infinite where there is none.
+    pub to_places_s: [f64; PLACES_MAX],
+    /// Seconds driven since.
+    pub driven_s: f64,
+}
+
+impl Busy {
+    /// How much farther each place is than it was, the least of it; infinite where none is known.
+    fn farther_s(&self, to_places_s: [f64; PLACES_MAX]) -> f64 {
+        least(to_places_s, self.to_places_s).unwrap_or(f64::INFINITY)
+    }
+}
+
+/// The least of what places have become farther.
+fn least(now: [f64; PLACES_MAX], then: [f64; PLACES_MAX]) -> Option<f64> {
+    let farther = now.iter().zip(then).map(|(now, then)| now - then).filter(|s| s.is_finite());
+    farther.reduce(f64::min)
 }
 
 /// The moment a vehicle left the path it was expected on.
@@ -59,6 +82,8 @@ pub struct Left {
     pub to_places_s: [f64; PLACES_MAX],
     /// Seconds at free flow driven since.
     pub driven_s: f64,
+    /// The same as the roads are now.
+    pub busy: Busy,
     /// Metres driven since.
     pub driven_m: f64,
     /// When it was last found to be on no expected way.
@@ -73,12 +98,13 @@ impl OffRoute {
     /// The vehicle has left the expected way: it was last on it at `since`, with `to_drive_s` to
     /// go; from where it is now the best way takes `best_s`.
     pub fn stray(&mut self, now: Timestamp, since: Timestamp, to_drive_s: f64, best_s: f64) {
-        let (driven_m, driven_s) = std::mem::take(&mut self.beside);
+        let (driven_m, driven_s, busy_s) = std::mem::take(&mut self.beside);
         let left = self.left.get_or_insert(Left {
             at: since,
             to_drive_s,
             to_places_s: [f64::INFINITY; PLACES_MAX],
             driven_s,
+            busy: Busy { to_places_s: [f64::INFINITY; PLACES_MAX], driven_s: busy_s },
             driven_m,
             strayed_at: now,
             strayed_to_drive_s: best_s,
@@ -92,9 +118,7 @@ impl OffRoute {
     /// [`Left::to_places_s`], now. Where none is known, by the nearest.
     pub fn farther_s(&self, to_drive_s: f64, to_places_s: [f64; PLACES_MAX]) -> f64 {
         let Some(left) = self.left else { return 0.0 };
-        let pairs = to_places_s.iter().zip(left.to_places_s);
-        let least = pairs.map(|(now, then)| now - then).filter(|s| s.is_finite());
-        least.reduce(f64::min).unwrap_or(to_drive_s - left.to_drive_s)
+        least(to_places_s, left.to_places_s).unwrap_or(to_drive_s - left.to_drive_s)
     }
 
     /// A place farther than this, seconds at free flow, explains nothing any more: too much would be
@@ -105,32 +129,35 @@ impl OffRoute {
         known.fold(left.to_drive_s, f64::max) + WASTED_AGAIN_S
     }
 
-    /// The vehicle drove `metres`, at free flow `free_s`, not on the path it is expected on.
-    pub fn drove(&mut self, metres: f64, free_s: f64) {
-        let (driven_m, driven_s) = match &mut self.left {
-            Some(left) => (&mut left.driven_m, &mut left.driven_s),
-            None => (&mut self.beside.0, &mut self.beside.1),
+    /// The vehicle drove `metres`, at free flow `free_s` and as the roads are now `busy_s`, not on
+    /// the path it is expected on.
+    pub fn drove(&mut self, metres: f64, (free_s, busy_s): (f64, f64)) {
+        let sums = match &mut self.left {
+            Some(left) => (&mut left.driven_m, &mut left.driven_s, &mut left.busy.driven_s),
+            None => (&mut self.beside.0, &mut self.beside.1, &mut self.beside.2),
         };
-        *driven_m += metres;
-        *driven_s += free_s;
+        *sums.0 += metres;
+        *sums.1 += free_s;
+        *sums.2 += busy_s;
     }
 
     /// The vehicle is on the path.
     pub fn kept(&mut self) {
-        self.beside = (0.0, 0.0);
+        self.beside = (0.0, 0.0, 0.0);
     }
 
     /// Told that from here the best way to the stop takes `to_drive_s` at free flow, and of the
     /// places to stand there the one that has become least far is `farther_s` farther than it was
-    /// when the vehicle left.
+    /// when the vehicle left. `busy_s`: to each of them as the roads are now, where that is known.
     pub fn look(
         &mut self,
         policy: &Policy,
-        (to_drive_s, farther_s): (f64, f64),
+        (to_drive_s, farther_s, busy_s): (f64, f64, [f64; PLACES_MAX]),
         now: Timestamp,
     ) -> Option<Turn> {
         let left = self.left.as_mut()?;
-        let wasted = left.driven_s + farther_s;
+        let busy = left.busy.driven_s + left.busy.farther_s(busy_s);
+        let wasted = (left.driven_s + farther_s).min(busy);
         let nearer = left.strayed_to_drive_s - to_drive_s;
         let kept_s = now.seconds_since(left.strayed_at);
         let settled = kept_s >= SETTLED_S && nearer >= NEARER_S;
@@ -192,13 +219,14 @@ mod tests {
                 if *change < 0.0 && rule.left.is_none() {
                     rule.kept();
                 } else {
-                    rule.drove(10.0, 1.0);
+                    rule.drove(10.0, (1.0, 1.0));
                 }
                 if *change >= 0.0 {
                     rule.stray(at(t), at(t - 2), to_drive, to_drive);
                 }
                 let farther = to_drive - rule.left.map_or(to_drive, |l| l.to_drive_s);
-                if let Some(turn) = rule.look(&policy, (to_drive, farther), at(t)) {
+                let unknown = [f64::INFINITY; PLACES_MAX];
+                if let Some(turn) = rule.look(&policy, (to_drive, farther, unknown), at(t)) {
                     said.push(format!("{t} {turn:?}"));
                 }
             }
@@ -236,6 +264,27 @@ mod tests {
         assert_eq!(farther(&rule, 340.0, [350.0, 340.0, none, none]), "-20");
         assert_eq!(farther(&rule, 340.0, [350.0, none, none, 340.0]), "50");
         assert_eq!(format!("{}", rule.farthest_s()), "600");
+    }
+
+    #[test]
+    fn a_way_round_a_jam_is_no_deviation() {
+        let (policy, at, none) = (Policy::default(), Timestamp::from_seconds, f64::INFINITY);
+        let said = |known: bool| {
+            let mut rule = OffRoute::default();
+            rule.stray(at(0), at(0), 300.0, 300.0);
+            if known {
+                rule.left.as_mut().unwrap().busy.to_places_s = [900.0, none, none, none];
+            }
+            // A minute of a quiet street that leads away, and brings him nearer as things are.
+            let turns = (1..=60_u8).map(|t| {
+                let second = f64::from(t);
+                rule.drove(10.0, (1.0, 1.0));
+                let busy = [900.0 - second, none, none, none];
+                rule.look(&policy, (300.0 + second, second, busy), at(t.into()))
+            });
+            turns.flatten().count()
+        };
+        assert_eq!((said(false), said(true)), (1, 0));
     }
 
     #[test]

@@ -48,6 +48,8 @@ const ASTRAY_FIXES: u32 = 2;
 const KEPT_S: f64 = 8.0;
 /// Standing longer than this, seconds, is no light.
 const STAND_S: f64 = 60.0;
+/// Who left his way is not looked for places farther than this, seconds as the roads are now.
+const BUSY_LIMIT_S: f64 = 3_600.0;
 /// Standing longer than this, seconds, is a break, not traffic.
 const BREAK_S: f64 = 300.0;
 /// Silence longer than this, seconds, says nothing about traffic.
@@ -86,18 +88,19 @@ impl Step<'_> {
         let covered = self.follow(seen, crossed);
         self.account(moved.seconds, covered);
         let Some(way) = &self.state.journey.way else { return };
-        // A driver need not know of traffic: what he does is judged as on a quiet day.
+        // A driver need not know of traffic: what he does is judged as on a quiet day, too.
         let to_drive_s = way.left.quiet_s();
         // Along a path found from a wrong match more is covered than can have been driven.
         if self.state.off_route.left.is_some() || self.state.journey.astray > 0 {
-            let quiet = covered.min(crossed) * self.quiet_share();
-            self.state.off_route.drove(moved.metres, quiet);
+            let busy = covered.min(crossed);
+            self.state.off_route.drove(moved.metres, (busy * self.quiet_share(), busy));
         }
         if self.is_near_next(seen.position) || self.is_beside_left_way(seen.position) {
             return;
         }
-        let to_drive_s = (to_drive_s, self.farther_s(to_drive_s));
-        let turn = self.state.off_route.look(&self.world.policy, to_drive_s, seen.time);
+        let farther_s = self.farther_s(to_drive_s);
+        let left = (to_drive_s, farther_s, self.busy_places_s());
+        let turn = self.state.off_route.look(&self.world.policy, left, seen.time);
         match turn {
             Some(Turn::Raise) => {
                 self.event(EventKind::OffRoute, self.now);
@@ -184,8 +187,10 @@ impl Step<'_> {
             if let Some(place) = on_way.filter(|_| first) {
                 self.state.journey.on_way_left = on_way;
                 let to_places_s = self.kerbs_within(place, before + PLACES_APART_S);
+                let busy_s = self.kerbs_now(place);
                 if let Some(left) = &mut self.state.off_route.left {
                     left.to_places_s = to_places_s;
+                    left.busy.to_places_s = busy_s;
                 }
             }
         }
@@ -265,6 +270,31 @@ impl Step<'_> {
         self.state.off_route.farther_s(to_drive_s, to_places_s)
     }
 
+    /// Seconds as the roads are now to each place where one may stand for the next stop, while the
+    /// vehicle seems to have left its way; infinite where there is no traffic, which needs no other
+    /// measure.
+    fn busy_places_s(&mut self) -> [f64; PLACES_MAX] {
+        let astray = self.state.off_route.left.is_some() && !self.state.off_route.raised;
+        let place = self.state.place.filter(|_| astray);
+        place.map_or([f64::INFINITY; PLACES_MAX], |place| self.kerbs_now(place))
+    }
+
+    fn kerbs_now(&mut self, from: Place) -> [f64; PLACES_MAX] {
+        let (road, traffic) = (&*self.world.road, self.traffic());
+        if traffic.is_free() {
+            return [f64::INFINITY; PLACES_MAX];
+        }
+        let kerbs: Vec<Place> = self.next_leg().iter().flat_map(Leg::kerbs).collect();
+        let (scratch, ends) = (&mut *self.scratch, (from, &kerbs[..]));
+        scratch.router.times_under(road, traffic, ends, BUSY_LIMIT_S, &mut scratch.times);
+        self.known_times()
+    }
+
+    fn known_times(&self) -> [f64; PLACES_MAX] {
+        let times = &self.scratch.times;
+        std::array::from_fn(|i| times.get(i).copied().flatten().unwrap_or(f64::INFINITY))
+    }
+
     /// Seconds at free flow to each place where one may stand for the next stop, infinite beyond
     /// `limit_s`.
     fn kerbs_within(&mut self, from: Place, limit_s: f64) -> [f64; PLACES_MAX] {
@@ -272,8 +302,7 @@ impl Step<'_> {
         let scratch = &mut *self.scratch;
         let limit = (Profile::Van, limit_s);
         scratch.router.times(&self.world.road, from, &kerbs, limit, &mut scratch.times);
-        let known = |i| scratch.times.get(i).copied().flatten().unwrap_or(f64::INFINITY);
-        std::array::from_fn(known)
+        self.known_times()
     }
 
     /// Books the time since the fix before.

@@ -10,7 +10,7 @@ use ingest::record::BadRecord;
 use ingest::time::Timestamp;
 use prost::Message;
 
-use crate::alert::off_route::Left;
+use crate::alert::off_route::{Busy, Left, PLACES_MAX};
 use crate::alert::reroute::{Search, Wrong};
 use crate::alert::{Late, LongStop, OffRoute, Offers, Silence, Soon};
 use crate::eta::Ledger;
@@ -56,7 +56,7 @@ pub(super) fn write(state: &State, wake_at: Option<Timestamp>) -> Bytes {
         visits: vec![state.visits.count, state.visits.log_sum, state.visits.log_square_sum],
         journey: Some(journey_to_wire(&state.journey)),
         long_stop: state.long_stop.raised,
-        beside: vec![state.off_route.beside.0, state.off_route.beside.1],
+        beside: <[f64; 3]>::from(state.off_route.beside).to_vec(),
         off_route: u32::from(state.off_route.raised) | u32::from(state.off_route.before) << 1,
         left: state.off_route.left.as_ref().map(left_to_wire),
         offered_us: us(state.offers.last),
@@ -101,7 +101,7 @@ pub(super) fn read(bytes: &Bytes) -> Result<(State, Option<Timestamp>), BadRecor
         off_route: OffRoute {
             raised: w.off_route & 1 != 0,
             before: w.off_route & 2 != 0,
-            beside: numbers::<2>(&w.beside).into(),
+            beside: numbers::<3>(&w.beside).into(),
             left: w.left.as_ref().map(left),
         },
         offers: Offers {
@@ -332,7 +332,13 @@ fn left_to_wire(l: &Left) -> WireLeft {
         strayed_to_drive_s: l.strayed_to_drive_s,
         wasted_us: l.wasted_since.map(Timestamp::micros),
         to_places_s: l.to_places_s.to_vec(),
+        busy_to_places_s: l.busy.to_places_s.to_vec(),
+        busy_driven_s: l.busy.driven_s,
     }
+}
+/// Those that are not there are infinitely far.
+fn places(w: &[f64]) -> [f64; PLACES_MAX] {
+    std::array::from_fn(|i| w.get(i).copied().unwrap_or(f64::INFINITY))
 }
 fn left(w: &WireLeft) -> Left {
     Left {
@@ -343,9 +349,8 @@ fn left(w: &WireLeft) -> Left {
         strayed_at: Timestamp::from_micros(w.strayed_us),
         strayed_to_drive_s: w.strayed_to_drive_s,
         wasted_since: w.wasted_us.map(Timestamp::from_micros),
-        to_places_s: std::array::from_fn(|i| {
-            w.to_places_s.get(i).copied().unwrap_or(f64::INFINITY)
-        }),
+        to_places_s: places(&w.to_places_s),
+        busy: Busy { to_places_s: places(&w.busy_to_places_s), driven_s: w.busy_driven_s },
     }
 }
 

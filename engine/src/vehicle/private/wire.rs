@@ -238,6 +238,10 @@ pub(super) struct WireLeft {
     pub(super) wasted_us: Option<i64>,
     #[prost(double, repeated, tag = "8")]
     pub(super) to_places_s: Vec<f64>,
+    #[prost(double, repeated, tag = "9")]
+    pub(super) busy_to_places_s: Vec<f64>,
+    #[prost(double, tag = "10")]
+    pub(super) busy_driven_s: f64,
 }
 
 #[derive(Clone, PartialEq, Message)]
