@@ -47,9 +47,6 @@ const OPERATORS_MAX: usize = 1_000;
 const HELD_TWICE: usize = 2;
 /// Stack of a thread that computes, bytes: enough for a plan of so many levels, unoptimised.
 pub(super) const STACK_BYTES: usize = 16 << 20;
-/// Rows that operators hand on at a time: of 4, 8, 16 and 32 thousand this took the least processor
-/// time for the TSBS queries of `make bench-history` (1.14, 1.02, 1, 1.05).
-const BATCH_ROWS: usize = 16 * 1024;
 /// Bytes of files' footers that are remembered.
 const FOOTERS_MAX: usize = 64 << 20;
 
@@ -81,7 +78,6 @@ pub(super) fn base(
 ) -> SessionState {
     let mut config = SessionConfig::new()
         .with_target_partitions(threads(limits))
-        .with_batch_size(BATCH_ROWS)
         .with_information_schema(true)
         .with_default_catalog_and_schema("milepost", "public");
     let options = config.options_mut();
