@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR
 # Where deploy/needs.sh puts a newer Node than the distribution's; absent where that is new enough.
 export PATH := $(HOME)/.cache/milepost-node/node_modules/.bin:$(PATH)
 
-.PHONY: demo test bench bench-gateway bench-history bench-roads test-ballista fuzz fmt lint doc deps web
+.PHONY: demo test bench bench-gateway bench-hostile bench-history bench-roads test-ballista fuzz fmt lint doc deps web
 
 WEB_SOURCES := $(shell find api/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name .stamp -not -name schema.d.ts)
 
@@ -47,6 +47,10 @@ bench:
 # instructions a byte where valgrind is installed.
 bench-gateway:
 	cargo bench -p gateway --locked --bench door
+
+# What a crowd that does its worst costs good devices, and what its bytes cost decoders.
+bench-hostile:
+	cargo bench -p gateway --locked --bench hostile
 
 # Ways on whole cities, checked with Dijkstra's algorithm and measured against the goals.
 bench-roads:

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use ingest::network::LOOPBACK;
 pub use ingest::network::{Network, NotANetwork};
 
 /// A login, and any frame that has begun, must be complete this long after connecting or after
@@ -17,15 +18,23 @@ pub const BAD_FRAMES_A_MINUTE_MAX: u32 = 20;
 /// Identities one connection may use; a concentrator has dozens, not thousands.
 pub const IDENTITIES_MAX: usize = 256;
 /// Appends of one connection that are not yet durable; at this bound its socket is not read.
-pub const WINDOW_APPENDS_MAX: usize = 64;
+pub const WINDOW_APPENDS_MAX: usize = 32;
 /// Bytes of records of one connection that are not yet durable.
 pub const WINDOW_BYTES_MAX: usize = 256 * 1024;
+/// Seconds of its pace that a device may say at once: at the usual pace 64 KiB, a thousand records.
+/// One that was out of reach for a day at a fix in five seconds sends the rest in four minutes.
+pub const PACE_BURST: Duration = Duration::from_secs(8);
+/// Bytes by which a connection must have said whose it is: more than any protocol's first frame.
+pub const LOGIN_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of records of all connections that are not yet durable; beyond, only connections that have
+/// none under way are read.
+pub const APPENDING_BYTES_MAX: i64 = 1024 * 1024;
 /// Bytes read from a connection at a time. Records of one such read may go beyond the two windows;
-/// lent from the stack only while there is something to read, so that an idle connection owns no
-/// buffer.
-pub const READ_BYTES: usize = 16 * 1024;
+/// lent from the stack only while there is something to
+/// read, so that an idle connection owns no buffer.
+pub const READ_BYTES: usize = 4 * 1024;
 /// Unsent reply bytes of one connection; at this bound its socket is not read.
-pub const REPLY_BYTES_MAX: usize = 64 * 1024;
+pub const REPLY_BYTES_MAX: usize = 4 * 1024;
 /// A reply that the device does not take within this long ends its connection.
 pub const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// Datagrams whose records are not yet durable, a socket; beyond, datagrams are not acknowledged.
@@ -70,6 +79,9 @@ pub struct Limits {
     pub connections: usize,
     /// Connections at a time from one address.
     pub connections_per_address: u32,
+    /// Bytes a second from one device, after [`PACE_BURST`]; 0: any. What is said faster is not read
+    /// until its time has come.
+    pub bytes_per_device: u32,
     /// Datagrams a second from one address.
     pub datagrams_per_address: u32,
     /// Connections accepted in a second, all listeners together; a fifth of that after a start,
@@ -78,8 +90,8 @@ pub struct Limits {
     /// Whether devices are told what can do harm, such as to stop an engine. A second person has to
     /// approve each all the same.
     pub harmful_commands: bool,
-    /// Ranges free of the two per-address limits: operators' networks, where thousands of devices
-    /// share an address. Loopback always is.
+    /// Ranges free of what is counted for one address or device: operators' networks, where
+    /// thousands of devices share an address.
     pub exempt: Vec<Network>,
 }
 
@@ -88,18 +100,24 @@ impl Default for Limits {
         Self {
             connections: 50_000,
             connections_per_address: 256,
+            bytes_per_device: 8 * 1024,
             datagrams_per_address: 200,
-            accepts_per_second: 5_000,
+            accepts_per_second: 3_000,
             harmful_commands: false,
-            exempt: Vec::new(),
+            exempt: Vec::from(LOOPBACK),
         }
     }
 }
 
 impl Limits {
-    /// Whether per-address counts leave this address alone.
+    /// Whether counts leave this address alone.
     pub fn is_exempt(&self, address: IpAddr) -> bool {
-        address.to_canonical().is_loopback() || self.exempt.iter().any(|n| n.contains(address))
+        self.exempt.iter().any(|n| n.contains(address))
+    }
+
+    /// Bytes a second of a device from here; 0: any.
+    pub(crate) fn pace(&self, address: IpAddr) -> u32 {
+        if self.is_exempt(address) { 0 } else { self.bytes_per_device }
     }
 }
 

@@ -53,6 +53,7 @@ pub struct Metrics {
     datagrams_kernel_dropped: ByProtocol,
     append_failures: Counter,
     accept_waits: Counter,
+    paced: Counter,
     orders_told: Counter,
     orders_answered: Counter,
     orders_ended: Counter,
@@ -107,6 +108,11 @@ impl Metrics {
             "milepost_gateway_accept_waits",
             "Times that connections waited because too many came at once",
             self.accept_waits.clone(),
+        );
+        r.register(
+            "milepost_gateway_paced",
+            "Times that a connection said more than it may and was not read for a while",
+            self.paced.clone(),
         );
         self.register_datagrams(r);
         self.register_orders(r);
@@ -206,6 +212,11 @@ impl Metrics {
     /// A connection has to wait before it is accepted.
     pub(crate) fn accept_waits(&self) {
         self.accept_waits.inc();
+    }
+
+    /// A connection is not read for a while.
+    pub(crate) fn paced(&self) {
+        self.paced.inc();
     }
 
     pub(crate) fn append_failed(&self) {

@@ -14,7 +14,7 @@ use ingest::time::Timestamp;
 use tracing::{trace, warn};
 
 use crate::health::Health;
-use crate::limits::RETRY_FOR;
+use crate::limits::{APPENDING_BYTES_MAX, RETRY_FOR};
 use crate::metrics::Metrics;
 
 /// First pause before an append is tried again; doubles up to [`RETRY_PAUSE_MAX`].
@@ -78,6 +78,11 @@ impl Publisher {
         };
         let key = Bytes::copy_from_slice(connection.as_bytes());
         letter.envelope((self.clock)()).into_record(Topic::DeadLetters, key)
+    }
+
+    /// Whether so much is on its way to the log that nobody may add to what he has under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.metrics.appending_bytes.get() > APPENDING_BYTES_MAX
     }
 
     /// Queues the records at once; the answer comes when they are durable. While the log is full

@@ -23,8 +23,8 @@ use crate::conflict::{Outcome, Presence};
 use crate::door::{Door, Spoken};
 use crate::lent;
 use crate::limits::{
-    ANSWER_LIMIT, BAD_FRAMES_A_MINUTE_MAX, HTTP_DURABLE_LIMIT, IDENTITIES_MAX, PROGRESS_LIMIT,
-    REPLY_BYTES_MAX, WRITE_LIMIT,
+    ANSWER_LIMIT, BAD_FRAMES_A_MINUTE_MAX, HTTP_DURABLE_LIMIT, IDENTITIES_MAX, LOGIN_BYTES_MAX,
+    PROGRESS_LIMIT, REPLY_BYTES_MAX, WRITE_LIMIT,
 };
 use crate::metrics::Counters;
 use crate::publish::{bytes_of, input};
@@ -33,11 +33,13 @@ use crate::stream::Stream;
 mod drain;
 mod hearing;
 mod order;
+mod pace;
 mod window;
 
 use drain::Drain;
 use hearing::{Read, read};
 use order::Told;
+use pace::Pace;
 use window::Window;
 
 const HTTP_BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\n\
@@ -47,6 +49,17 @@ const HTTP_BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r
 struct Speaker {
     device: DeviceId,
     belongs: Arc<DeviceRecord>,
+}
+
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// Nothing has been read yet.
+    Fresh,
+    /// Both sides speak.
+    Open,
+    /// Nothing more is decoded; what waits to be durable is answered.
+    Closing,
 }
 
 /// Why a session ends.
@@ -71,14 +84,19 @@ pub(crate) struct Session {
     speaker: Option<Speaker>,
     refused: Option<&'static str>,
     batch: Vec<NewRecord>,
+    /// Replies to records of the batch, and those after them.
+    behind: Vec<Bytes>,
     window: Window,
     out: Vec<u8>,
-    closing: bool,
-    /// Nothing has been read yet.
-    fresh: bool,
+    phase: Phase,
     bad_frames: u32,
     bad_since: Instant,
     read_at: Instant,
+    pace: Pace,
+    /// Bytes that were read before a device was admitted.
+    unclaimed: usize,
+    /// Whether it said more than it may and is not read for a while.
+    paced: bool,
     /// When the login or the frame under way began; it must end within [`PROGRESS_LIMIT`].
     frame_since: Option<Instant>,
     /// The order that its device was told and has not answered.
@@ -93,6 +111,7 @@ impl Session {
         let Spoken { protocol, transport, counters } = spoken;
         let decode = protocol.decoder(transport, &door.options);
         let presence = door.speakers.enter(peer.ip().to_canonical(), (door.publisher.clock)());
+        let pace = Pace::new(door.limits.pace(peer.ip()), since);
         Self {
             peer,
             door,
@@ -105,13 +124,16 @@ impl Session {
             speaker: None,
             refused: None,
             batch: Vec::new(),
+            behind: Vec::new(),
             window: Window::default(),
             out: Vec::new(),
-            closing: false,
-            fresh: true,
+            phase: Phase::Fresh,
             bad_frames: 0,
             bad_since: since,
             read_at: since,
+            pace,
+            unclaimed: 0,
+            paced: false,
             frame_since: Some(since),
             told: None,
             orders: 0,
@@ -146,10 +168,10 @@ impl Session {
             if let Err(end) = self.write(stream).await {
                 return end;
             }
-            if self.closing && self.window.is_empty() {
+            if self.is_closing() && self.window.is_empty() {
                 return self.refused.map_or(End::Done, End::Because);
             }
-            let reading = !self.closing && self.has_room();
+            let reading = self.phase < Phase::Closing && !self.paced && self.has_room();
             let deadline = self.deadline_within(drain.as_ref());
             // Mostly it has moved on, and the alarm finds that out when it goes off.
             if deadline < alarm.deadline() || alarm.is_elapsed() {
@@ -162,20 +184,22 @@ impl Session {
                     }
                     self.window.release(&mut self.out);
                 }
-                read = read(stream, self.decode.as_mut(), &self.door.publisher.clock, self.fresh), if reading => {
+                read = read(stream, self.decode.as_mut(), &self.door.publisher.clock, self.phase == Phase::Fresh), if reading => {
                     if let Some(read) = read {
                         self.hear(read).await;
                     } else {
                         self.hear_out().await;
-                        self.closing = true;
+                        self.phase = Phase::Closing;
                     }
                 }
                 () = alarm.as_mut() => if Instant::now() >= deadline {
                     self.forget_told();
+                    self.go_on();
                     match self.overdue(drain.as_ref()) {
                         Some("log") => return self.not_durable(stream).await,
                         Some(reason) => return End::Because(reason),
-                        None => self.closing |= drain.is_some(),
+                        None if drain.is_some() => self.phase = Phase::Closing,
+                        None => {}
                     }
                 },
                 () = called.as_mut() => called.set(presence.called()),
@@ -186,14 +210,34 @@ impl Session {
         }
     }
 
+    /// Reads again if the time for it has come. A frame that stood still meanwhile begins anew.
+    fn go_on(&mut self) {
+        if self.paced && self.pace.next().is_none_or(|next| Instant::now() >= next) {
+            self.paced = false;
+            self.read_at = Instant::now();
+            self.frame_since = self.frame_since.map(|_| self.read_at);
+        }
+    }
+
+    fn is_closing(&self) -> bool {
+        self.phase == Phase::Closing
+    }
+
+    /// Whether it is up to the peer that nothing comes.
+    fn listens(&self) -> bool {
+        !self.paced && self.has_room()
+    }
+
+    /// Whether more records and replies may wait.
     fn has_room(&self) -> bool {
-        self.window.has_room() && self.out.len() < REPLY_BYTES_MAX
+        let room = self.window.has_room() && self.out.len() < REPLY_BYTES_MAX;
+        room && (self.window.is_empty() || !self.door.publisher.is_busy())
     }
 
     /// When something must have happened, or the door is closed.
     fn deadline_within(&self, drain: Option<&Drain>) -> Instant {
         match drain {
-            Some(drain) if self.closing => drain.until,
+            Some(drain) if self.is_closing() => drain.until,
             Some(drain) => drain.close_at.min(self.deadline()),
             None => self.deadline(),
         }
@@ -202,20 +246,21 @@ impl Session {
     /// When something must have happened.
     fn deadline(&self) -> Instant {
         let idle = self.read_at + self.idle_limit();
-        let progress = self.frame_since.filter(|_| self.has_room()).map(|t| t + PROGRESS_LIMIT);
+        let progress = self.frame_since.filter(|_| self.listens()).map(|t| t + PROGRESS_LIMIT);
         let durable = match self.transport {
             Transport::Http => self.window.since().map(|since| since + HTTP_DURABLE_LIMIT),
             _ => None,
         };
         let told = self.told.as_ref().map(|told| told.since + ANSWER_LIMIT);
-        [progress, durable, told].into_iter().flatten().fold(idle, Instant::min)
+        let pace = self.pace.next().filter(|_| self.paced);
+        [progress, durable, told, pace].into_iter().flatten().fold(idle, Instant::min)
     }
 
     /// What is overdue now that the deadline has passed.
     fn overdue(&self, drain: Option<&Drain>) -> Option<&'static str> {
         let past = |since: Instant, limit: Duration| since.elapsed() >= limit;
         match drain {
-            Some(_) if self.closing => return Some("log"),
+            Some(_) if self.is_closing() => return Some("log"),
             Some(drain) if Instant::now() >= drain.close_at => return None,
             _ => {}
         }
@@ -223,7 +268,7 @@ impl Session {
         if oldest.is_some_and(|since| past(since, HTTP_DURABLE_LIMIT)) {
             return Some("log");
         }
-        if self.has_room() && self.frame_since.is_some_and(|t| past(t, PROGRESS_LIMIT)) {
+        if self.listens() && self.frame_since.is_some_and(|t| past(t, PROGRESS_LIMIT)) {
             return Some("progress_timeout");
         }
         past(self.read_at, self.idle_limit()).then_some("idle_timeout")
@@ -252,18 +297,28 @@ impl Session {
         self.counters.bytes.inc_by(read.bytes as u64);
         self.read_at = Instant::now();
         self.presence.heard(read.at);
-        self.fresh = false;
+        self.phase = Phase::Open;
+        if self.pace.heard(read.bytes, self.identities.len(), self.read_at) {
+            self.paced = true;
+            self.door.publisher.metrics.paced();
+        }
         if read.is_proxied {
             // Nobody has asked for it: whoever may not say for whom it connects says nothing.
             self.counters.bad(BadFrame::Malformed);
             self.refused = Some("proxy_header");
-            self.closing = true;
+            self.phase = Phase::Closing;
             return;
         }
         let steps = self.decode_all(read.at).await;
         if self.speaker.is_some() {
             let begun = self.frame_since.filter(|_| steps == 0).unwrap_or(self.read_at);
             self.frame_since = self.decode.mid_frame().then_some(begun);
+            return;
+        }
+        self.unclaimed += read.bytes;
+        if self.unclaimed > LOGIN_BYTES_MAX {
+            self.refused = Some("bad_frames");
+            self.phase = Phase::Closing;
         }
     }
 
@@ -274,11 +329,12 @@ impl Session {
         self.decode_all(now).await;
     }
 
-    /// Takes every step the decoder has now, and says how many.
+    /// Takes every step the decoder has now, and says how many. All records go in one append, and
+    /// replies to them wait behind it.
     async fn decode_all(&mut self, now: Timestamp) -> usize {
         let mut report = lent::report(&self.door.nobody);
         let mut steps = 0;
-        while !self.closing {
+        while !self.is_closing() {
             match self.decode.poll(&mut report) {
                 Ok(Step::NeedBytes) => break,
                 Ok(Step::Identify(device)) => {
@@ -287,13 +343,8 @@ impl Session {
                     self.decode.admit(verdict);
                 }
                 Ok(Step::Report) => self.take(&report, now),
-                Ok(Step::Reply { bytes, when }) => {
-                    if when == When::AfterDurable {
-                        self.append();
-                    }
-                    self.reply(bytes);
-                }
-                Ok(Step::Close) => self.closing = true,
+                Ok(Step::Reply { bytes, when }) => self.reply(bytes, when),
+                Ok(Step::Close) => self.phase = Phase::Closing,
                 Err(error) => self.bad_frame(&error),
             }
             steps += 1;
@@ -351,7 +402,7 @@ impl Session {
     fn take(&mut self, report: &Report, now: Timestamp) {
         let Some(belongs) = self.belongs(&report.device) else {
             self.refused = Some("refused");
-            self.closing = true;
+            self.phase = Phase::Closing;
             return;
         };
         self.counters.records.inc();
@@ -384,11 +435,19 @@ impl Session {
         let batch = std::mem::take(&mut self.batch);
         let bytes = bytes_of(&batch);
         self.window.append(self.door.publisher.append(batch), bytes);
+        for reply in std::mem::take(&mut self.behind) {
+            self.window.reply(reply, &mut self.out);
+        }
     }
 
-    fn reply(&mut self, bytes: Bytes) {
+    fn reply(&mut self, bytes: Bytes, when: When) {
         self.counters.replies.inc();
-        self.window.reply(bytes, &mut self.out);
+        let waits = when == When::AfterDurable && !self.batch.is_empty();
+        if waits || !self.behind.is_empty() {
+            self.behind.push(bytes);
+        } else {
+            self.window.reply(bytes, &mut self.out);
+        }
     }
 
     fn bad_frame(&mut self, error: &DecodeError) {
@@ -406,7 +465,7 @@ impl Session {
         self.count_bad_frame();
         if !error.recoverable {
             self.refused = Some("bad_frames");
-            self.closing = true;
+            self.phase = Phase::Closing;
         }
     }
 
@@ -419,7 +478,7 @@ impl Session {
         self.bad_frames += 1;
         if self.bad_frames > BAD_FRAMES_A_MINUTE_MAX {
             self.refused = Some("bad_frames");
-            self.closing = true;
+            self.phase = Phase::Closing;
         }
     }
 

@@ -273,6 +273,43 @@ async fn datagrams_are_answered_when_they_are_stored() {
 }
 
 #[tokio::test]
+async fn who_says_too_much_is_heard_later_and_wholly() {
+    let doors = [("teltonika", Transport::Tcp)];
+    // The burst is 160 kB, and some 40 kB beyond it take two seconds at most.
+    let limits = Limits { bytes_per_device: 20_000, exempt: Vec::new(), ..Limits::default() };
+    let door = Door::open(record(), &doors, limits).await;
+    let stream = TcpStream::connect(door.at("teltonika", Transport::Tcp)).await.unwrap();
+    let (mut reading, mut writing) = stream.into_split();
+    let mut encode = by_name("teltonika").unwrap().encoder(Transport::Tcp, &device());
+    writing.write_all(&encode.login()).await.unwrap();
+    let report = Report { time: Some(NOW), ..Report::of(device()) };
+    let packet = encode.packet(&[report]);
+    let count = 200_000 / packet.len();
+    let all = packet.repeat(count);
+    let said = tokio::spawn(async move { writing.write_all(&all).await.map(|()| writing) });
+    let mut told = vec![0; 1 + 4 * count];
+    reading.read_exact(&mut told).await.unwrap();
+    assert!(told[1..].chunks(4).all(|answer| answer == [0, 0, 0, 1]), "every packet is answered");
+    drop(said.await.unwrap().unwrap());
+    door.gateway.stop().await;
+}
+
+#[tokio::test]
+async fn who_does_not_say_who_he_is_is_thrown_out() {
+    let doors = [("gps103", Transport::Tcp)];
+    let door = Door::open(record(), &doors, Limits::default()).await;
+    let mut stream = TcpStream::connect(door.at("gps103", Transport::Tcp)).await.unwrap();
+    // Line ends between frames are no bad frames.
+    let nothing = [b'\n'; 4096];
+    let mut said = 0;
+    while stream.write_all(&nothing).await.is_ok() {
+        said += nothing.len();
+        assert!(said < 64 << 20, "the door listens for ever");
+    }
+    door.gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_door_that_closes_sends_everybody_home() {
     let doors = [("teltonika", Transport::Tcp)];
     let door = Door::open(record(), &doors, Limits::default()).await;

@@ -1,7 +1,7 @@
 //! Ranges of addresses, as people write them.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use thiserror::Error;
 
@@ -11,6 +11,12 @@ pub struct Network {
     address: IpAddr,
     prefix: u8,
 }
+
+/// This machine's own ranges (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3).
+pub const LOOPBACK: [Network; 2] = [
+    Network { address: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), prefix: 8 },
+    Network { address: IpAddr::V6(Ipv6Addr::LOCALHOST), prefix: 128 },
+];
 
 /// A text that is no range of addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -111,13 +111,15 @@ pub struct DoorLimits {
     pub connections: usize,
     /// Connections at a time from one address.
     pub connections_per_address: u32,
+    /// Bytes a second from one device; 0: any.
+    pub bytes_per_device: u32,
     /// Datagrams a second from one address.
     pub datagrams_per_address: u32,
     /// Connections accepted in a second.
     pub accepts_per_second: u32,
     /// Whether devices are told what can do harm.
     pub harmful_commands: bool,
-    /// Ranges free of per-address limits.
+    /// Ranges free of limits of one address or device.
     pub exempt: Vec<String>,
 }
 
@@ -127,6 +129,7 @@ impl Default for DoorLimits {
         Self {
             connections: limits.connections,
             connections_per_address: limits.connections_per_address,
+            bytes_per_device: limits.bytes_per_device,
             datagrams_per_address: limits.datagrams_per_address,
             accepts_per_second: limits.accepts_per_second,
             harmful_commands: limits.harmful_commands,
@@ -290,6 +293,10 @@ pub const KEYS: &[(&str, &str)] = &[
     ),
     ("gateway.limits.connections", "Connections at a time, all protocols together."),
     ("gateway.limits.connections_per_address", "Connections at a time from one address."),
+    (
+        "gateway.limits.bytes_per_device",
+        "Bytes a second from one device once it has said what 8 seconds allow; 0: any. What comes faster waits.",
+    ),
     ("gateway.limits.datagrams_per_address", "Datagrams a second from one address."),
     (
         "gateway.limits.accepts_per_second",
@@ -301,7 +308,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ),
     (
         "gateway.limits.exempt",
-        "Ranges without per-address limits, where many devices share an address; loopback is one.",
+        "Ranges without limits of one address or device, where many devices share an address; loopback is one.",
     ),
     ("engine.shards", "Threads that own partitions; 0: one for every two processors."),
     ("engine.accept_loss", "Go on although inputs never stepped are gone by retention."),
@@ -462,10 +469,14 @@ impl Config {
     /// The door's bounds.
     pub fn limits(&self) -> anyhow::Result<gateway::Limits> {
         let limits = &self.gateway.limits;
-        let exempt = limits.exempt.iter().map(|n| Network::parse(n)).collect::<Result<_, _>>()?;
+        let mut exempt = gateway::Limits::default().exempt;
+        for range in &limits.exempt {
+            exempt.push(Network::parse(range)?);
+        }
         Ok(gateway::Limits {
             connections: limits.connections,
             connections_per_address: limits.connections_per_address,
+            bytes_per_device: limits.bytes_per_device,
             datagrams_per_address: limits.datagrams_per_address,
             accepts_per_second: limits.accepts_per_second,
             harmful_commands: limits.harmful_commands,

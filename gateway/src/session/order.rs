@@ -24,7 +24,7 @@ pub(super) struct Told {
 impl Session {
     /// Whether it may tell its devices something now.
     pub(super) fn may_tell(&self) -> bool {
-        self.told.is_none() && !self.closing && self.transport == Transport::Tcp
+        self.told.is_none() && !self.is_closing() && self.transport == Transport::Tcp
     }
 
     /// Tells the next order.

@@ -162,7 +162,7 @@ fn cut(length: usize, bytes: &[u8]) -> Cut {
     match (10..=bytes.len().min(length + ASTRAY_MAX)).find(end) {
         Some(length) => Cut::frame(length),
         None if bytes.len() < length + ASTRAY_MAX => Cut::Need,
-        None => Cut::no_frame(bytes, "0d0a at its end"),
+        None => Cut::too_long(length + ASTRAY_MAX),
     }
 }
 

@@ -9,6 +9,8 @@ use bytes::{Bytes, BytesMut};
 /// decoded without asking for memory, and a connection that is idle holds none.
 const SPARE_MAX: usize = 8;
 const SPARE_BYTES_MAX: usize = 16 * 1024;
+/// Bytes that a buffer may have beyond what waits in it.
+const WASTE_MAX: usize = 256;
 /// Bytes that a thread's replies are cut from; a reply that waits keeps its piece.
 const REPLIES: usize = 1024;
 
@@ -85,11 +87,17 @@ impl Inbox {
     pub(super) fn is_empty(&self) -> bool {
         self.at == self.bytes.len()
     }
-    /// Gives memory back when nothing waits.
+    /// Gives memory back that what waits does not need: all of it when nothing does.
     pub(super) fn release(&mut self) {
-        if self.is_empty() {
+        let length = self.bytes.len() - self.at;
+        if length == 0 {
             self.at = 0;
             back(std::mem::take(&mut self.bytes));
+        } else if self.bytes.capacity() > WASTE_MAX.max(4 * length) {
+            // Whoever begins a frame and falls silent keeps no more than he said.
+            let waits = self.rest().to_vec();
+            self.at = 0;
+            back(std::mem::replace(&mut self.bytes, waits));
         }
     }
 }

@@ -16,8 +16,8 @@
 
 use super::fields::{decimal, text};
 use super::sender::{Plain, Sent, Speaker, flag};
-use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
-use super::{BadFrame, When, angle, clock};
+use super::wire::{Complaint, Cut, Draft, Fault, TCP, Told, Wire, Wired};
+use super::{When, angle, clock};
 use crate::fix::{Measured, Report};
 
 /// Longest message, bytes.
@@ -59,10 +59,7 @@ impl Wire for Its {
             }
         }
         match bytes.len() {
-            LINE_MAX.. => {
-                let reason = format!("line longer than {LINE_MAX} bytes");
-                Cut::Bad { kind: BadFrame::Length, reason, skip: LINE_MAX }
-            }
+            LINE_MAX.. => Cut::Bad { fault: Fault::Long("line", LINE_MAX), skip: LINE_MAX },
             length if whole => Cut::frame(length),
             _ => Cut::Need,
         }

@@ -25,7 +25,7 @@ use super::cursor::{Cursor, bcd, digits_of};
 use super::fields::{Fields, decimal};
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
-use super::{BadFrame, When, angle};
+use super::{When, angle};
 use crate::fix::{Measured, Report};
 
 /// Longest frame, bytes.
@@ -68,10 +68,7 @@ impl Wire for Jt600 {
                 let seen = &bytes[..bytes.len().min(FRAME_MAX)];
                 match seen.iter().position(|b| *b == b')') {
                     Some(at) => Cut::frame(at + 1),
-                    None if seen.len() == FRAME_MAX => {
-                        let reason = format!("no `)` in {FRAME_MAX} bytes");
-                        Cut::Bad { kind: BadFrame::Length, reason, skip: 1 }
-                    }
+                    None if seen.len() == FRAME_MAX => Cut::too_long(FRAME_MAX),
                     None => Cut::Need,
                 }
             }

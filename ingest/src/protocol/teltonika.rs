@@ -187,7 +187,7 @@ impl Decoder {
             }
             Cut::Frame(length) => self.frame(length).map(|()| None),
             Cut::Bad(kind, offset, reason) => {
-                let error = DecodeError::new(kind, offset, reason, rest);
+                let error = DecodeError::new(kind, offset, reason.to_string(), rest);
                 self.inbox.skip(1);
                 self.state = State::Lost;
                 Err(error)

@@ -14,11 +14,11 @@
 //! Of a place's flags 1000 is a fix, 0800 west, 0400 north. Source: `ZhongXun` Topin "mini GPS
 //! tracker communication protocol". Ignored: access points, settings.
 
+use super::When;
 use super::clock;
 use super::cursor::{Cursor, digits_of};
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
-use super::{BadFrame, When};
 use crate::fix::{Measured, Report};
 
 /// Longest frame, bytes.
@@ -65,10 +65,7 @@ impl Wire for Topin {
         let end = seen.windows(2).skip(least).position(|pair| pair == b"\r\n");
         match end {
             Some(at) => Cut::frame(least + at + 2),
-            None if bytes.len() >= FRAME_MAX => {
-                let reason = format!("frame longer than {FRAME_MAX} bytes");
-                Cut::Bad { kind: BadFrame::Length, reason, skip: 1 }
-            }
+            None if bytes.len() >= FRAME_MAX => Cut::too_long(FRAME_MAX),
             None => Cut::Need,
         }
     }

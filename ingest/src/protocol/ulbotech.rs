@@ -17,7 +17,7 @@ use super::cursor::{Cursor, digits_of, hex};
 use super::fields::text;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
-use super::{When, checksum, diagnosis};
+use super::{When, checksum, diagnosis, scan};
 use crate::fix::{Measured, Report};
 use crate::time::Timestamp;
 
@@ -52,18 +52,18 @@ struct Ulbotech;
 
 impl Wire for Ulbotech {
     fn cut(&self, bytes: &[u8], whole: bool) -> Cut {
-        let (end, expected) = match bytes {
+        let end = match bytes {
             [MARK, MARK, ..] => return Cut::Skip(1),
             // A message kept whole may have lost its escapes: its checksum says so.
             [MARK, .., MARK] if whole && holds(bytes) => return Cut::frame(bytes.len()),
-            [MARK, ..] => (MARK, "F8"),
-            [b'*', ..] => (b'#', "`#`"),
+            [MARK, ..] => MARK,
+            [b'*', ..] => b'#',
             _ => return Cut::no_frame(bytes, "F8 or `*`"),
         };
-        let seen = &bytes[..bytes.len().min(FRAME_MAX)];
-        match seen.iter().skip(1).position(|b| *b == end) {
+        let seen = &bytes[1..bytes.len().min(FRAME_MAX)];
+        match scan::find(seen, |b| b == end) {
             Some(at) => Cut::frame(at + 2),
-            None if seen.len() == FRAME_MAX => Cut::no_frame(bytes, expected),
+            None if bytes.len() >= FRAME_MAX => Cut::too_long(FRAME_MAX),
             None => Cut::Need,
         }
     }

@@ -72,6 +72,10 @@ impl Protocol for Wired {
     }
 }
 
+/// Bytes that are looked at in search of a frame before the stream is given up: four of the longest
+/// frames, or as many single bytes.
+const LOST_MAX: usize = 256 * 1024;
+
 /// How a protocol is cut and read. Lives as long as the connection and may remember.
 pub(super) trait Wire: Send {
     /// The first frame of `bytes`, which are not empty. `whole`: nothing follows them, so that an
@@ -115,10 +119,48 @@ pub(super) enum Cut {
     Frame { from: usize, to: usize, next: usize },
     /// Nothing that could begin here; `skip` bytes are given up, and on from there until a frame
     /// is found.
-    Bad { kind: BadFrame, reason: String, skip: usize },
+    Bad { fault: Fault, skip: usize },
     /// Nothing that could begin here, and nothing by which a later beginning could be known: the
     /// stream ends with this answer, if there is one.
     Lost { kind: BadFrame, reason: String, answer: Bytes },
+}
+
+/// Why no frame begins. Words are made of it only when it is told: a search asks at every byte of
+/// what a stranger sends.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fault {
+    /// Something that should have ended within so many bytes.
+    Long(&'static str, usize),
+    /// A byte instead of what is expected.
+    Begins(Option<u8>, &'static str),
+}
+
+impl Fault {
+    fn kind(self) -> BadFrame {
+        match self {
+            Self::Long(..) => BadFrame::Length,
+            Self::Begins(..) => BadFrame::Malformed,
+        }
+    }
+    /// Bytes that were looked at to find it.
+    fn looked_at(self) -> usize {
+        match self {
+            Self::Long(_, most) => most,
+            Self::Begins(..) => 1,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Long(what, most) => write!(f, "{what} longer than {most} bytes"),
+            Self::Begins(first, expected) => {
+                let shown = first.as_slice().escape_ascii();
+                write!(f, "`{shown}` begins no frame, expected {expected}")
+            }
+        }
+    }
 }
 
 impl Cut {
@@ -134,8 +176,7 @@ impl Cut {
         if bytes.len() < length { Self::Need } else { Self::frame(length) }
     }
     pub(super) fn too_long(most: usize) -> Self {
-        let reason = format!("frame longer than {most} bytes");
-        Self::Bad { kind: BadFrame::Length, reason, skip: 1 }
+        Self::Bad { fault: Fault::Long("frame", most), skip: 1 }
     }
     /// Whatever stands before the first `mark`, which begins a frame; `None` where it stands first.
     pub(super) fn before(mark: u8, bytes: &[u8]) -> Option<Self> {
@@ -150,11 +191,9 @@ impl Cut {
             _ => Self::Need,
         }
     }
-    pub(super) fn no_frame(bytes: &[u8], expected: &str) -> Self {
+    pub(super) fn no_frame(bytes: &[u8], expected: &'static str) -> Self {
         // The first byte alone: how many follow by now must not show.
-        let shown = bytes[..bytes.len().min(1)].escape_ascii();
-        let reason = format!("`{shown}` begins no frame, expected {expected}");
-        Self::Bad { kind: BadFrame::Malformed, reason, skip: 1 }
+        Self::Bad { fault: Fault::Begins(bytes.first().copied(), expected), skip: 1 }
     }
     /// A frame up to and without the first of `ends`; ends before it are stepped over.
     pub(super) fn line(bytes: &[u8], ends: &[u8], whole: bool, most: usize) -> Self {
@@ -167,8 +206,7 @@ impl Cut {
         match scan::find_any(seen, ends) {
             Some(to) => Self::Frame { from: 0, to, next: to + 1 },
             None if bytes.len() > most => {
-                let reason = format!("line longer than {most} bytes");
-                Self::Bad { kind: BadFrame::Length, reason, skip: most }
+                Self::Bad { fault: Fault::Long("line", most), skip: most }
             }
             None if whole => Self::frame(bytes.len()),
             None => Self::Need,
@@ -436,8 +474,8 @@ struct Decoder {
     inbox: Inbox,
     told: Told,
     ended: bool,
-    /// Between bytes that begin no frame and the next that do.
-    lost: bool,
+    /// Between bytes that begin no frame and the next that do: how many were looked at.
+    lost: Option<usize>,
     asked: Option<DeviceId>,
     verdict: Option<Admission>,
     closed: bool,
@@ -468,7 +506,7 @@ impl Decoder {
             replies: VecDeque::new(),
         };
         let inbox = Inbox::default();
-        let (ended, lost, closed) = (false, false, false);
+        let (ended, lost, closed) = (false, None, false);
         Self { wire, inbox, told, ended, lost, asked: None, verdict: None, closed }
     }
 
@@ -481,7 +519,7 @@ impl Decoder {
         }
         let whole = self.ended || self.told.udp;
         match self.wire.cut(rest, whole) {
-            Cut::Need if self.ended && self.told.lenient && !self.lost => {
+            Cut::Need if self.ended && self.told.lenient && self.lost.is_none() => {
                 let length = rest.len();
                 self.frame(report, 0..length, length).map(|()| None)
             }
@@ -489,20 +527,17 @@ impl Decoder {
                 let reason = format!("{} bytes of an unfinished frame", rest.len());
                 let error = DecodeError::new(BadFrame::Truncated, rest.len(), reason, rest);
                 self.inbox.skip(usize::MAX);
-                let silent = std::mem::take(&mut self.lost);
-                if silent { Ok(None) } else { Err(error) }
+                if self.lost.take().is_some() { Ok(None) } else { Err(error) }
             }
-            Cut::Need => Ok(Some(Step::NeedBytes)),
+            Cut::Need => {
+                self.inbox.release();
+                Ok(Some(Step::NeedBytes))
+            }
             Cut::Skip(count) => {
                 self.inbox.skip(count.max(1));
                 Ok(None)
             }
-            Cut::Bad { kind, reason, skip } => {
-                let error = DecodeError::new(kind, 0, reason, rest);
-                self.inbox.skip(skip.max(1));
-                let again = std::mem::replace(&mut self.lost, true);
-                if again { Ok(None) } else { Err(error) }
-            }
+            Cut::Bad { fault, skip } => self.lose(fault, skip.max(1)).map(|()| None),
             Cut::Lost { kind, reason, answer } => {
                 let error = DecodeError::new(kind, 0, reason, rest);
                 self.shut();
@@ -512,10 +547,27 @@ impl Decoder {
                 Err(DecodeError { recoverable: false, ..error })
             }
             Cut::Frame { from, to, next } => {
-                self.lost = false;
+                self.lost = None;
                 self.frame(report, from..to, next).map(|()| None)
             }
         }
+    }
+
+    /// No frame begins here. Told once, until one is found or the search has cost too much.
+    fn lose(&mut self, fault: Fault, skip: usize) -> Result<(), DecodeError> {
+        let told = |bytes: &[u8]| DecodeError::new(fault.kind(), 0, fault.to_string(), bytes);
+        let before = self.lost.unwrap_or(0);
+        let looked_at = before + fault.looked_at();
+        let error = if looked_at > LOST_MAX {
+            let error = DecodeError { recoverable: false, ..told(self.inbox.rest()) };
+            self.shut();
+            Some(error)
+        } else {
+            self.lost.is_none().then(|| told(self.inbox.rest()))
+        };
+        self.lost = Some(looked_at);
+        self.inbox.skip(skip);
+        error.map_or(Ok(()), Err)
     }
 
     /// Nothing more is read.
@@ -678,5 +730,38 @@ impl Decode for Decoder {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::by_name;
+    use super::*;
+
+    #[test]
+    fn a_search_that_costs_too_much_ends_the_stream() {
+        let watch = by_name("watch").unwrap();
+        let mut decode = watch.decoder(Transport::Tcp, &Options::default());
+        let mut report = Report::of(DeviceId::new("-").unwrap());
+        // Every byte begins a message, and none ends: each costs a look at the longest one.
+        let mut complaints = 0;
+        for fed in 1..=64 {
+            decode.feed(&[b'['; 16 * 1024], Timestamp::default());
+            loop {
+                match decode.poll(&mut report) {
+                    Ok(Step::NeedBytes) => break,
+                    Ok(Step::Close) => {
+                        assert_eq!((fed, complaints), (5, 2), "four looks of 64 KiB, told twice");
+                        return;
+                    }
+                    Ok(step) => panic!("{step:?} of nothing"),
+                    Err(error) => {
+                        complaints += 1;
+                        assert_eq!(error.recoverable, complaints == 1, "{error}");
+                    }
+                }
+            }
+        }
+        panic!("the stream was searched for ever");
     }
 }

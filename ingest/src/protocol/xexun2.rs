@@ -14,10 +14,10 @@
 //! ```
 //! Source: Xexun "XT series protocol" V2. Ignored: access points, time of flight, further masks.
 
+use super::When;
 use super::cursor::{Cursor, hex};
 use super::sender::{Plain, Sent, Speaker};
-use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
-use super::{BadFrame, When};
+use super::wire::{Complaint, Cut, Draft, Fault, TCP, Told, Wire, Wired};
 use crate::fix::{Measured, Report};
 use crate::time::Timestamp;
 
@@ -57,8 +57,7 @@ impl Wire for Xexun2 {
             Some(0) => Cut::Skip(2),
             Some(at) => Cut::frame(at + 4),
             None if bytes.len() >= FRAME_MAX => {
-                let reason = format!("frame longer than {FRAME_MAX} bytes");
-                Cut::Bad { kind: BadFrame::Length, reason, skip: 2 }
+                Cut::Bad { fault: Fault::Long("frame", FRAME_MAX), skip: 2 }
             }
             None => Cut::Need,
         }

@@ -1,5 +1,7 @@
 //! Where a frame begins and ends.
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use super::FRAME_MAX;
@@ -21,8 +23,33 @@ pub(super) enum Cut {
     Login(DeviceId, usize),
     /// A frame of data, so many bytes.
     Frame(usize),
-    /// No frame.
-    Bad(BadFrame, usize, String),
+    /// No frame: kind, offset, what is wrong.
+    Bad(BadFrame, usize, Fault),
+}
+
+/// What is wrong where no frame begins. Words are made of it only when it is told: a search looks
+/// at every byte of what a stranger sends.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fault {
+    LoginLength(usize),
+    LoginByte(u8),
+    Preamble(u8),
+    Length(usize),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LoginLength(length) => {
+                write!(f, "login of `{length}` bytes, expected {DIGITS_MIN} to {DIGITS_MAX}")
+            }
+            Self::LoginByte(byte) => write!(f, "login byte `{byte:02x}` is no digit of an IMEI"),
+            Self::Preamble(byte) => write!(f, "preamble byte `{byte:02x}`, expected `00`"),
+            Self::Length(length) => {
+                write!(f, "length `{length}`, expected {DATA_MIN} to {}", FRAME_MAX - ENVELOPE)
+            }
+        }
+    }
 }
 
 /// Bytes around the data: preamble, length, checksum.
@@ -50,13 +77,11 @@ pub(super) fn cut(rest: &[u8], whole: bool) -> Cut {
 
 fn login(rest: &[u8], length: usize) -> Cut {
     if !(DIGITS_MIN..=DIGITS_MAX).contains(&length) {
-        let reason = format!("login of `{length}` bytes, expected {DIGITS_MIN} to {DIGITS_MAX}");
-        return Cut::Bad(BadFrame::Length, 0, reason);
+        return Cut::Bad(BadFrame::Length, 0, Fault::LoginLength(length));
     }
     let digits = &rest[2..rest.len().min(2 + length)];
     if let Some(at) = digits.iter().position(|b| !b.is_ascii_digit()) {
-        let reason = format!("login byte `{:02x}` is no digit of an IMEI", digits[at]);
-        return Cut::Bad(BadFrame::Malformed, 2 + at, reason);
+        return Cut::Bad(BadFrame::Malformed, 2 + at, Fault::LoginByte(digits[at]));
     }
     match identity(digits) {
         Some(device) if digits.len() == length => Cut::Login(device, 2 + length),
@@ -70,8 +95,7 @@ fn identity(digits: &[u8]) -> Option<DeviceId> {
 
 fn data(rest: &[u8], whole: bool) -> Cut {
     if let Some(at) = rest.iter().take(4).position(|b| *b != 0) {
-        let reason = format!("preamble byte `{:02x}`, expected `00`", rest[at]);
-        return Cut::Bad(BadFrame::Malformed, at, reason);
+        return Cut::Bad(BadFrame::Malformed, at, Fault::Preamble(rest[at]));
     }
     let Some(&[a, b, c, d]) = rest.get(4..8) else { return Cut::Need };
     let length = u32::from_be_bytes([a, b, c, d]) as usize;
@@ -80,9 +104,7 @@ fn data(rest: &[u8], whole: bool) -> Cut {
         return Cut::Frame(rest.len());
     }
     if !(DATA_MIN..=FRAME_MAX - ENVELOPE).contains(&length) {
-        let most = FRAME_MAX - ENVELOPE;
-        let reason = format!("length `{length}`, expected {DATA_MIN} to {most}");
-        return Cut::Bad(BadFrame::Length, 4, reason);
+        return Cut::Bad(BadFrame::Length, 4, Fault::Length(length));
     }
     if rest.len() < length + ENVELOPE { Cut::Need } else { Cut::Frame(length + ENVELOPE) }
 }
