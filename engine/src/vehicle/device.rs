@@ -73,6 +73,7 @@ impl Step<'_> {
                 && self.heard_at().is_none_or(|before| seen.time > before)
         });
         let matched = seen.as_ref().and_then(|seen| self.locate(seen, &input));
+        let confidence = matched.as_ref().map_or(0.0, |m| m.confidence);
         self.say.body(Body::Position(Box::new(PositionOutput {
             input,
             matched,
@@ -82,7 +83,7 @@ impl Step<'_> {
         })));
         if let Some(seen) = seen {
             self.say_path();
-            self.drive(seen);
+            self.drive(seen, confidence);
         }
     }
 

@@ -58,17 +58,20 @@ const UNSEEN_S: f64 = 180.0;
 const SLOW_FADES_S: f64 = 900.0;
 /// Less than this lost in a street, seconds, does not stand out.
 const SLOW_WORTH_S: f64 = 60.0;
+/// A match less sure than this is no reason to say that a vehicle left its way.
+const SURE: f64 = 0.8;
 
 impl Step<'_> {
-    /// The vehicle was seen: motion, visits, progress, rules, arrivals.
-    pub(super) fn drive(&mut self, seen: Seen) {
+    /// The vehicle was seen: motion, visits, progress, rules, arrivals. `confidence`: how sure its
+    /// match is, 0 to 1.
+    pub(super) fn drive(&mut self, seen: Seen, confidence: f64) {
         let moved = self.state.motion.observe(seen);
         let Some(plan) = self.state.plans.active() else { return };
         if self.state.journey.at_depot {
             self.state.journey.at_depot = distance_m(plan.route.depot, seen.position) <= DEPOT_M;
         }
         self.presence(&seen, &moved);
-        self.progress(&seen, &moved);
+        self.progress(&seen, &moved, confidence);
         self.watch_standing(&seen);
         self.forecast_when_due(seen.time);
         if self.state.plans.0.len() > 1 {
@@ -76,7 +79,7 @@ impl Step<'_> {
         }
     }
 
-    fn progress(&mut self, seen: &Seen, moved: &Moved) {
+    fn progress(&mut self, seen: &Seen, moved: &Moved, confidence: f64) {
         if self.state.journey.at.is_some() {
             return;
         }
@@ -96,6 +99,10 @@ impl Step<'_> {
             self.state.off_route.drove(moved.metres, (busy * self.quiet_share(), busy));
         }
         if self.is_near_next(seen.position) || self.is_beside_left_way(seen.position) {
+            return;
+        }
+        // Who crawls past a junction seems to turn for a while.
+        if confidence < SURE && !self.state.off_route.raised {
             return;
         }
         let farther_s = self.farther_s(to_drive_s);
