@@ -52,7 +52,7 @@ struct Speaker {
 }
 
 /// How far a connection has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Nothing has been read yet.
     Fresh,
@@ -171,7 +171,7 @@ impl Session {
             if self.is_closing() && self.window.is_empty() {
                 return self.refused.map_or(End::Done, End::Because);
             }
-            let reading = self.phase < Phase::Closing && !self.paced && self.has_room();
+            let reading = !self.is_closing() && !self.paced && self.has_room();
             let deadline = self.deadline_within(drain.as_ref());
             // Mostly it has moved on, and the alarm finds that out when it goes off.
             if deadline < alarm.deadline() || alarm.is_elapsed() {
