@@ -1,26 +1,34 @@
 //! Traccar's names and units, for `milepost decode --keys traccar` and for phones that send them.
 
+use std::borrow::Cow;
+
 use super::spelling::{self, Spelling};
-use super::{Attribute, Key, OTHER_MAX, REGISTRY, TEXT_MAX, Value, entry};
+use super::{Attribute, Key, OTHER_MAX, REGISTRY, TEXT_MAX, Value};
 
 /// An attribute under Traccar's name and in its unit.
-pub fn to_traccar(key: &Key, value: &Value) -> (String, Value) {
-    spelled(key, value, None)
+pub fn to_traccar(key: &Key<'_>, value: &Value<'_>) -> (String, Value<'static>) {
+    let (name, value) = spelled(key, value, None);
+    (name, value.into_owned())
 }
 
 /// The same as Traccar writes it for devices of a protocol, where units and names of its decoders
 /// differ from each other.
-pub fn to_traccar_of(protocol: &str, key: &Key, value: &Value) -> (String, Value) {
+pub fn to_traccar_of(protocol: &str, key: &Key<'_>, value: &Value<'_>) -> (String, Value<'static>) {
     let spelling = match key {
-        Key::Known(name, number) => spelling::of(protocol, name, *number),
+        Key::Known(name, number) => spelling::of(protocol, name.as_str(), *number),
         _ => None,
     };
-    spelled(key, value, spelling)
+    let (name, value) = spelled(key, value, spelling);
+    (name, value.into_owned())
 }
 
-fn spelled(key: &Key, value: &Value, spelling: Option<&Spelling>) -> (String, Value) {
+fn spelled<'a>(
+    key: &Key<'_>,
+    value: &Value<'a>,
+    spelling: Option<&Spelling>,
+) -> (String, Value<'a>) {
     let Key::Known(name, number) = key else { return (key.to_string(), value.clone()) };
-    let Some(known) = entry(name) else { return (key.to_string(), value.clone()) };
+    let known = name.entry();
     let theirs = spelling.map(|s| s.theirs).filter(|n| !n.is_empty()).unwrap_or(known.traccar);
     if let Some((before, after)) = theirs.split_once('%') {
         let value = times(value, known.traccar_factor.thousandths);
@@ -38,15 +46,15 @@ fn spelled(key: &Key, value: &Value, spelling: Option<&Spelling>) -> (String, Va
 
 /// An attribute of ours for Traccar's name and unit: a registered key, `io<N>`, or the sender's
 /// own name, cut to what a key may hold. `None` for an empty name.
-pub fn from_traccar(name: &str, value: Value) -> Option<(Key, Value)> {
+pub fn from_traccar<'a>(name: &'a str, value: Value<'a>) -> Option<(Key<'a>, Value<'a>)> {
     if let Some((known, number)) = REGISTRY.iter().find_map(|a| Some((a, number_in(a, name)?))) {
-        return Some((Key::Known(known.name, number), divided(value, known)));
+        return Some((Key::from((known.name, number)), divided(value, known)));
     }
     if let Some(io) = name.strip_prefix("io").and_then(|n| canonical(n)?.parse().ok()) {
         return Some((Key::Io(io), value));
     }
     let name = cut(name, OTHER_MAX);
-    (!name.is_empty()).then(|| (Key::Other(name.to_owned()), value))
+    (!name.is_empty()).then_some((Key::Other(Cow::Borrowed(name)), value))
 }
 
 /// The part of a text that fits into `most` bytes, whole characters.
@@ -56,8 +64,8 @@ pub(crate) fn cut(text: &str, most: usize) -> &str {
 }
 
 /// A text value: cut to [`TEXT_MAX`], with NULs at its end, which pad fixed fields, removed.
-pub(crate) fn text_value(text: &str) -> Value {
-    Value::Text(cut(text.trim_end_matches('\0'), TEXT_MAX).to_owned())
+pub(crate) fn text_value(text: &str) -> Value<'_> {
+    Value::Text(Cow::Borrowed(cut(text.trim_end_matches('\0'), TEXT_MAX)))
 }
 
 fn number_in(known: &Attribute, name: &str) -> Option<u16> {
@@ -83,7 +91,7 @@ fn canonical(digits: &str) -> Option<&str> {
     (plain && (digits == "0" || !digits.starts_with('0'))).then_some(digits)
 }
 
-fn times(value: &Value, thousandths: i64) -> Value {
+fn times<'a>(value: &Value<'a>, thousandths: i64) -> Value<'a> {
     match value {
         Value::Int(v) if thousandths % 1000 == 0 => {
             Value::Int(v.saturating_mul(thousandths / 1000))
@@ -94,7 +102,7 @@ fn times(value: &Value, thousandths: i64) -> Value {
     }
 }
 
-fn divided(value: Value, known: &Attribute) -> Value {
+fn divided<'a>(value: Value<'a>, known: &Attribute) -> Value<'a> {
     let thousandths = known.traccar_factor.thousandths;
     match value {
         _ if thousandths == 1000 => value,

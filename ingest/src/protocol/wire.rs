@@ -211,21 +211,16 @@ impl Draft {
     pub(super) fn time(&mut self, time: Option<Timestamp>) {
         self.report.time = time;
     }
-    pub(super) fn set(&mut self, key: impl Into<Key>, value: impl Into<Value>) {
-        let key = key.into();
-        debug_assert!(
-            !matches!(&key, Key::Known(name, _) if crate::attribute::known(name).is_none()),
-            "`{key}` is registered"
-        );
-        self.put(key, value.into());
-    }
-    /// One place for what many lines of many protocols call.
-    #[inline(never)]
-    fn put(&mut self, key: Key, value: Value) {
-        self.report.attributes.set(key, value);
+    #[inline]
+    pub(super) fn set<'a>(&mut self, key: impl Into<Key<'a>>, value: impl Into<Value<'a>>) {
+        self.report.attributes.set(key.into(), value.into());
     }
     /// Sets what is there.
-    pub(super) fn maybe(&mut self, key: impl Into<Key>, value: Option<impl Into<Value>>) {
+    pub(super) fn maybe<'a>(
+        &mut self,
+        key: impl Into<Key<'a>>,
+        value: Option<impl Into<Value<'a>>>,
+    ) {
         if let Some(value) = value {
             self.set(key, value);
         }
@@ -237,10 +232,10 @@ impl Draft {
             Some(Value::Text(before)) => format!("{before},{name}"),
             _ => name.to_owned(),
         };
-        self.report.attributes.set(key, Value::Text(all));
+        self.report.attributes.set(key, Value::Text(all.into()));
     }
     /// A value under a name that the sender chose; the registry's where it knows it.
-    pub(super) fn named(&mut self, name: &str, value: impl Into<Value>) {
+    pub(super) fn named<'a>(&mut self, name: &'a str, value: impl Into<Value<'a>>) {
         if let Some((key, value)) = crate::attribute::from_traccar(name, value.into()) {
             self.report.attributes.set(key, value);
         }
@@ -250,13 +245,13 @@ impl Draft {
         self.report.time.is_none()
     }
     /// An attribute that is text.
-    pub(super) fn words(&self, key: impl Into<Key>) -> Option<String> {
+    pub(super) fn words(&self, key: impl Into<Key<'static>>) -> Option<String> {
         match self.report.attributes.get(&key.into()) {
-            Some(Value::Text(text)) => Some(text.clone()),
+            Some(Value::Text(text)) => Some(text.into_owned()),
             _ => None,
         }
     }
-    pub(super) fn has(&self, key: impl Into<Key>) -> bool {
+    pub(super) fn has(&self, key: impl Into<Key<'static>>) -> bool {
         self.report.attributes.get(&key.into()).is_some()
     }
     /// One radio cell: country, network, area, id and, where known, strength in dBm.

@@ -106,15 +106,15 @@ fn set(draft: &mut Draft, key: &str, value: &str) -> Result<(), Complaint> {
         "batt" => {
             let percent = Some(number(key, value)?).filter(|p| (0.0..=100.0).contains(p));
             if let Some(percent) = percent {
-                let key = Key::Known("battery_percent", 0);
+                let key = Key::from("battery_percent");
                 draft.attributes.set(key, Value::Float(percent));
             }
         }
         "charge" => {
-            draft.attributes.set(Key::Known("charging", 0), Value::Bool(yes(value)));
+            draft.attributes.set(Key::from("charging"), Value::Bool(yes(value)));
         }
         "driverUniqueId" => {
-            draft.attributes.set(Key::Known("driver_id", 0), text_value(value));
+            draft.attributes.set(Key::from("driver_id"), text_value(value));
         }
         _ => {
             if let Some((key, value)) = from_traccar(key, typed(value)) {
@@ -136,7 +136,7 @@ fn number(key: &str, value: &str) -> Result<f64, Complaint> {
 }
 
 /// A number where it is one, yes or no where it says so, else text.
-fn typed(value: &str) -> Value {
+fn typed(value: &str) -> Value<'_> {
     if let Ok(whole) = value.parse() {
         return Value::Int(whole);
     }

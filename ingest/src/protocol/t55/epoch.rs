@@ -157,9 +157,9 @@ impl Part {
         report.time = Some(self.time);
         report.checksum_ok = self.checksum_ok;
         report.attributes.clear();
-        let mut put = |name, value: Option<Value>| {
+        let mut put = |name, value: Option<Value<'_>>| {
             if let Some(value) = value {
-                report.attributes.set(Key::Known(name, 0), value);
+                report.attributes.set(Key::from(name), value);
             }
         };
         put("satellites", self.satellites.map(|s| Value::Int(i64::from(s))));

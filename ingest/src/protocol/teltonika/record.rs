@@ -220,10 +220,10 @@ pub(super) fn read(
         accuracy: None,
     });
     let attributes = &mut report.attributes;
-    attributes.set(Key::Known("priority", 0), Value::Int(i64::from(priority)));
-    attributes.set(Key::Known("satellites", 0), Value::Int(i64::from(satellites)));
+    attributes.set(Key::from("priority"), Value::Int(i64::from(priority)));
+    attributes.set(Key::from("satellites"), Value::Int(i64::from(satellites)));
     let event = head_of_elements(codec, &mut reader)?;
-    attributes.set(Key::Known("event", 0), Value::Int(i64::from(event)));
+    attributes.set(Key::from("event"), Value::Int(i64::from(event)));
     elements(codec, &mut reader, report, family)?;
     let outcome = fix.map(|fix| report.fix = Some(fix));
     Some((reader.at, outcome))
