@@ -12,12 +12,20 @@ pub struct Name(u16);
 /// A power of two; so few are taken that most names are found where they are looked for first.
 const SLOTS: usize = 2048;
 
-/// 1 + the line of the name that is looked for here; 0: none is.
-static LINES: [u16; SLOTS] = {
+/// Where the lines of the registry are looked for by a text of theirs: 1 + the line; 0: none.
+type Index = [u16; SLOTS];
+
+/// By our names.
+static OURS: Index = index(false);
+/// By Traccar's.
+static THEIRS: Index = index(true);
+
+const fn index(theirs: bool) -> Index {
     let mut lines = [0; SLOTS];
     let mut line = 0;
     while line < REGISTRY.len() {
-        let mut slot = slot(REGISTRY[line].name);
+        let entry = &REGISTRY[line];
+        let mut slot = slot(if theirs { entry.traccar } else { entry.name });
         while lines[slot] != 0 {
             slot = (slot + 1) % SLOTS;
         }
@@ -25,7 +33,7 @@ static LINES: [u16; SLOTS] = {
         lines[slot] = line as u16;
     }
     lines
-};
+}
 
 #[inline]
 const fn word(bytes: &[u8], at: usize) -> u64 {
@@ -62,7 +70,7 @@ impl Name {
     pub fn of(name: &str) -> Option<Self> {
         let mut slot = slot(name);
         loop {
-            let line = LINES[slot].checked_sub(1)?;
+            let line = OURS[slot].checked_sub(1)?;
             if REGISTRY[usize::from(line)].name == name {
                 return Some(Self(line));
             }
@@ -73,10 +81,21 @@ impl Name {
     pub(crate) const fn constant(name: &str) -> Self {
         let mut slot = slot(name);
         loop {
-            assert!(LINES[slot] != 0, "the name is registered");
-            let line = LINES[slot] - 1;
+            assert!(OURS[slot] != 0, "the name is registered");
+            let line = OURS[slot] - 1;
             if same(REGISTRY[line as usize].name.as_bytes(), name.as_bytes()) {
                 return Self(line);
+            }
+            slot = (slot + 1) % SLOTS;
+        }
+    }
+    /// The line with a name of Traccar's, as the registry spells it.
+    pub(super) fn of_traccar(theirs: &str) -> Option<Self> {
+        let mut slot = slot(theirs);
+        loop {
+            let line = THEIRS[slot].checked_sub(1)?;
+            if REGISTRY[usize::from(line)].traccar == theirs {
+                return Some(Self(line));
             }
             slot = (slot + 1) % SLOTS;
         }
@@ -90,6 +109,10 @@ impl Name {
     #[inline]
     pub fn entry(self) -> &'static Attribute {
         &REGISTRY[usize::from(self.0)]
+    }
+    /// Whether Traccar's name has its number inside.
+    pub(super) fn is_numbered(self) -> bool {
+        self.entry().traccar.contains('#')
     }
     /// The name.
     #[inline]
@@ -175,6 +198,7 @@ mod tests {
         for (line, entry) in REGISTRY.iter().enumerate() {
             assert_eq!(Name::of(entry.name), Some(Name(line as u16)));
             assert_eq!(Name::constant(entry.name), Name(line as u16));
+            assert_eq!(Name::of_traccar(entry.traccar), Some(Name(line as u16)));
         }
         assert_eq!([Name::of(""), Name::of("x"), Name::of("power_volt")], [None; 3]);
     }

@@ -110,11 +110,8 @@ struct Head<'a> {
 
 impl Wire for Jt808 {
     fn cut(&self, bytes: &[u8], _whole: bool) -> Cut {
-        let Some(from) = scan::find(bytes, |b| b == 0x7e) else {
-            return Cut::Skip(bytes.len());
-        };
-        if from > 0 {
-            return Cut::Skip(from);
+        if bytes.first() != Some(&0x7e) {
+            return Cut::Skip(scan::find(bytes, |b| b == 0x7e).unwrap_or(bytes.len()));
         }
         match scan::find(&bytes[1..bytes.len().min(1 + FRAME_MAX)], |b| b == 0x7e) {
             // Two marks: the first one ended a frame that is lost.
@@ -323,12 +320,22 @@ fn packet(id: u16, new: bool, address: &[u8], serial: u16, body: &[u8]) -> Bytes
     let (id, serial) = (id.to_be_bytes(), serial.to_be_bytes());
     let length = (body.len() as u16 | if new { 0x4000 } else { 0 }).to_be_bytes();
     let parts: [&[u8]; 5] = [&id, &length, address, &serial, body];
-    let sum = parts.iter().fold(0, |sum, part| sum ^ checksum::xor(part));
     inbox::reply(|out| {
         out.push(0x7e);
-        parts.into_iter().chain([&[sum][..]]).for_each(|part| escape(part, out));
+        for part in parts {
+            out.extend_from_slice(part);
+        }
+        out.push(checksum::xor(&out[1..]));
+        if scan::find(&out[1..], is_escaped).is_some() {
+            let plain = out.split_off(1);
+            escape(&plain, out);
+        }
         out.push(0x7e);
     })
+}
+
+fn is_escaped(byte: u8) -> bool {
+    byte == 0x7e || byte == 0x7d
 }
 
 /// Writes bytes with their escapes.
@@ -443,8 +450,8 @@ fn body(head: &Head<'_>, c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Comp
 /// A position and its items.
 fn position(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
     let (alarms, status) = (c.u32()?, c.u32()?);
-    for (_, name) in ALARMS.iter().filter(|(bit, _)| alarms & 1 << bit != 0) {
-        draft.alarm(name);
+    if alarms != 0 {
+        raised(draft, alarms);
     }
     place_of(draft, status, c)?;
     // A last byte alone is no item.
@@ -455,6 +462,12 @@ fn position(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
         let _skipped = item::read(draft, id, &mut Cursor::new(bytes)).is_err();
     }
     Ok(())
+}
+
+fn raised(draft: &mut Draft, alarms: u32) {
+    for (_, name) in ALARMS.iter().filter(|(bit, _)| alarms & 1 << bit != 0) {
+        draft.alarm(name);
+    }
 }
 
 fn status(draft: &mut Draft, status: u32) {

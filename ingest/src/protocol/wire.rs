@@ -211,11 +211,14 @@ impl Draft {
     pub(super) fn time(&mut self, time: Option<Timestamp>) {
         self.report.time = time;
     }
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a constant key becomes the number of its line")]
+    #[inline(always)]
     pub(super) fn set<'a>(&mut self, key: impl Into<Key<'a>>, value: impl Into<Value<'a>>) {
         self.report.attributes.set(key.into(), value.into());
     }
     /// Sets what is there.
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
     pub(super) fn maybe<'a>(
         &mut self,
         key: impl Into<Key<'a>>,
@@ -251,6 +254,8 @@ impl Draft {
             _ => None,
         }
     }
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
     pub(super) fn has(&self, key: impl Into<Key<'static>>) -> bool {
         self.report.attributes.get(&key.into()).is_some()
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{Complaint, Message, Record, query};
+use super::{Complaint, Message, Record, Records, query};
 use crate::attribute::{Attributes, Key, Value, from_traccar, text_value};
 use crate::fix::{Fix, Measured, Report};
 use crate::id::DeviceId;
@@ -32,7 +32,7 @@ pub(super) fn read(body: &[u8], query: &str, received_at: Timestamp) -> Result<M
             .collect::<Result<_, _>>()?,
         _ => return Err((BadFrame::Malformed, "no `location`".to_owned())),
     };
-    Ok(Message { device, records, secret: None })
+    Ok(Message { device, records: Records::of(records), secret: None })
 }
 
 fn record(

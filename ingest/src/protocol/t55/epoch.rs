@@ -35,7 +35,7 @@ pub(super) struct Part {
     pub(super) hdop: Option<f64>,
     pub(super) extra: Extra,
     /// What dialects tell besides.
-    pub(super) attributes: Attributes,
+    pub(super) attributes: Option<Box<Attributes>>,
     pub(super) checksum_ok: Option<bool>,
 }
 
@@ -166,8 +166,8 @@ impl Part {
         put("hdop", self.hdop.map(Value::Float));
         put("pdop", self.extra.pdop.map(Value::Float));
         put("vdop", self.extra.vdop.map(Value::Float));
-        for (key, value) in self.attributes.iter() {
-            report.attributes.set(key.clone(), value.clone());
+        for (key, value) in self.attributes.iter().flat_map(|all| all.iter()) {
+            report.attributes.set(key, value);
         }
         let fix = self.place.map(|(lng, lat)| {
             Fix::new(Measured {
