@@ -47,11 +47,11 @@ fn spelled<'a>(
 /// An attribute of ours for Traccar's name and unit: a registered key, `io<N>`, or the sender's
 /// own name, cut to what a key may hold. `None` for an empty name.
 pub fn from_traccar<'a>(name: &'a str, value: Value<'a>) -> Option<(Key<'a>, Value<'a>)> {
-    if let Some((known, number)) = registered(name) {
-        return Some((Key::Known(known, number), divided(value, known.entry())));
-    }
     if let Some(io) = name.strip_prefix("io").and_then(|n| canonical(n)?.parse().ok()) {
         return Some((Key::Io(io), value));
+    }
+    if let Some((known, number)) = registered(name) {
+        return Some((Key::Known(known, number), divided(value, known.entry())));
     }
     let name = cut(name, OTHER_MAX);
     (!name.is_empty()).then_some((Key::Other(Cow::Borrowed(name)), value))
@@ -175,6 +175,7 @@ mod tests {
         let digits = ["", "0", "1", "2", "01", "12", "65535", "65536"];
         for line in REGISTRY {
             assert!(line.traccar.len() <= THEIRS_MAX);
+            assert!(!["i", "io", "io#"].contains(&line.traccar), "`io7` is a number alone");
             for digits in digits {
                 for name in [
                     line.traccar.replace('#', digits),

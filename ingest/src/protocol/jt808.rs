@@ -111,9 +111,9 @@ struct Head<'a> {
 impl Wire for Jt808 {
     fn cut(&self, bytes: &[u8], _whole: bool) -> Cut {
         if bytes.first() != Some(&0x7e) {
-            return Cut::Skip(scan::find(bytes, |b| b == 0x7e).unwrap_or(bytes.len()));
+            return Cut::Skip(scan::find(bytes, 0x7e).unwrap_or(bytes.len()));
         }
-        match scan::find(&bytes[1..bytes.len().min(1 + FRAME_MAX)], |b| b == 0x7e) {
+        match scan::find(&bytes[1..bytes.len().min(1 + FRAME_MAX)], 0x7e) {
             // Two marks: the first one ended a frame that is lost.
             Some(0) => Cut::Skip(1),
             Some(end) => Cut::frame(end + 2),
@@ -132,7 +132,7 @@ impl Wire for Jt808 {
         let inside = frame.strip_prefix(&[0x7e]).unwrap_or(frame);
         let inside = inside.strip_suffix(&[0x7e]).unwrap_or(inside);
         let mut plain = inside;
-        if scan::find(inside, |b| b == 0x7d).is_some() {
+        if scan::find(inside, 0x7d).is_some() {
             unescape(inside, &mut self.plain);
             // What comes from a capture may have lost its escapes.
             let lost = told.lenient && checksum::xor(inside) == 0;
@@ -326,16 +326,12 @@ fn packet(id: u16, new: bool, address: &[u8], serial: u16, body: &[u8]) -> Bytes
             out.extend_from_slice(part);
         }
         out.push(checksum::xor(&out[1..]));
-        if scan::find(&out[1..], is_escaped).is_some() {
+        if scan::find_any(&out[1..], &[0x7e, 0x7d]).is_some() {
             let plain = out.split_off(1);
             escape(&plain, out);
         }
         out.push(0x7e);
     })
-}
-
-fn is_escaped(byte: u8) -> bool {
-    byte == 0x7e || byte == 0x7d
 }
 
 /// Writes bytes with their escapes.

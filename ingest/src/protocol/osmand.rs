@@ -17,6 +17,7 @@
 //! A connection is kept open unless the phone asks otherwise; every request names its device
 //! anew, since a proxy may send those of many phones over one connection.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -127,9 +128,13 @@ impl Decoder {
     /// The next request; what it says is put into memory of `report`'s.
     fn begin(&mut self, report: &mut Report) -> Result<Option<Step>, DecodeError> {
         let rest = self.inbox.rest();
+        if rest.is_empty() {
+            self.inbox.release();
+            return Ok(Some(Step::NeedBytes));
+        }
         let request = match http::cut(rest) {
             Ok(Some(request)) => request,
-            Ok(None) if self.ended && !rest.is_empty() => {
+            Ok(None) if self.ended => {
                 let reason = format!("{} bytes of an unfinished request", rest.len());
                 let error = DecodeError::new(BadFrame::Truncated, rest.len(), reason, rest);
                 self.inbox.skip(usize::MAX);
@@ -137,10 +142,7 @@ impl Decoder {
                 self.state = State::Refuse(http::bad_request(true));
                 return Err(error);
             }
-            Ok(None) => {
-                self.inbox.release();
-                return Ok(Some(Step::NeedBytes));
-            }
+            Ok(None) => return Ok(Some(Step::NeedBytes)),
             Err(refusal) => {
                 let error = DecodeError::new(refusal.kind, 0, refusal.reason, rest);
                 self.inbox.skip(usize::MAX);
@@ -185,7 +187,8 @@ fn read(
         return json::read(request.body, query, received_at);
     }
     if query.is_empty() {
-        let form = String::from_utf8_lossy(request.body);
+        let form = std::str::from_utf8(request.body)
+            .map_or_else(|_| String::from_utf8_lossy(request.body), Cow::Borrowed);
         return query::read(&form, received_at, last, memory);
     }
     query::read(query, received_at, last, memory)

@@ -116,7 +116,7 @@ impl Decoder {
     /// Length of the next line and of its end, where it is complete.
     fn cut(&mut self) -> Result<Option<(usize, usize)>, DecodeError> {
         let rest = self.inbox.rest();
-        let end = scan::find(&rest[self.scanned..], |b| b == b'\r' || b == b'\n');
+        let end = scan::find_any(&rest[self.scanned..], b"\r\n");
         let whole = self.udp || self.ended;
         let cut = match end {
             Some(at) => {

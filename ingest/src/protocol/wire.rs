@@ -139,7 +139,7 @@ impl Cut {
     }
     /// Whatever stands before the first `mark`, which begins a frame; `None` where it stands first.
     pub(super) fn before(mark: u8, bytes: &[u8]) -> Option<Self> {
-        let from = scan::find(bytes, |b| b == mark).unwrap_or(bytes.len());
+        let from = scan::find(bytes, mark).unwrap_or(bytes.len());
         (from > 0).then_some(Self::Skip(from))
     }
     /// Nothing ends a line yet: what came whole is one, more than `most` bytes are none.
@@ -195,6 +195,30 @@ impl Complaint {
     }
 }
 
+/// What names an attribute in a decoder: mostly a constant text, seen as the number of its line.
+pub(super) trait Keyed<'a> {
+    fn key(self) -> Key<'a>;
+}
+impl<'a> Keyed<'a> for Key<'a> {
+    fn key(self) -> Key<'a> {
+        self
+    }
+}
+#[expect(clippy::inline_always, reason = "a constant text becomes a number")]
+impl<'a> Keyed<'a> for &'static str {
+    #[inline(always)]
+    fn key(self) -> Key<'a> {
+        Key::from((self, 0))
+    }
+}
+#[expect(clippy::inline_always, reason = "a constant text becomes a number")]
+impl<'a> Keyed<'a> for (&'static str, u16) {
+    #[inline(always)]
+    fn key(self) -> Key<'a> {
+        Key::from(self)
+    }
+}
+
 /// A report in the making.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -213,17 +237,13 @@ impl Draft {
     }
     #[expect(clippy::inline_always, reason = "a constant key becomes the number of its line")]
     #[inline(always)]
-    pub(super) fn set<'a>(&mut self, key: impl Into<Key<'a>>, value: impl Into<Value<'a>>) {
-        self.report.attributes.set(key.into(), value.into());
+    pub(super) fn set<'a>(&mut self, key: impl Keyed<'a>, value: impl Into<Value<'a>>) {
+        self.report.attributes.set(key.key(), value.into());
     }
     /// Sets what is there.
     #[expect(clippy::inline_always, reason = "as above")]
     #[inline(always)]
-    pub(super) fn maybe<'a>(
-        &mut self,
-        key: impl Into<Key<'a>>,
-        value: Option<impl Into<Value<'a>>>,
-    ) {
+    pub(super) fn maybe<'a>(&mut self, key: impl Keyed<'a>, value: Option<impl Into<Value<'a>>>) {
         if let Some(value) = value {
             self.set(key, value);
         }
@@ -248,16 +268,16 @@ impl Draft {
         self.report.time.is_none()
     }
     /// An attribute that is text.
-    pub(super) fn words(&self, key: impl Into<Key<'static>>) -> Option<String> {
-        match self.report.attributes.get(&key.into()) {
+    pub(super) fn words(&self, key: impl Keyed<'static>) -> Option<String> {
+        match self.report.attributes.get(&key.key()) {
             Some(Value::Text(text)) => Some(text.into_owned()),
             _ => None,
         }
     }
     #[expect(clippy::inline_always, reason = "as above")]
     #[inline(always)]
-    pub(super) fn has(&self, key: impl Into<Key<'static>>) -> bool {
-        self.report.attributes.get(&key.into()).is_some()
+    pub(super) fn has(&self, key: impl Keyed<'static>) -> bool {
+        self.report.attributes.get(&key.key()).is_some()
     }
     /// One radio cell: country, network, area, id and, where known, strength in dBm.
     pub(super) fn cell(&mut self, nth: u16, (mcc, mnc, area, id): (u16, u16, u32, u64)) {

@@ -6,8 +6,8 @@ use super::{Complaint, Message, Records};
 use crate::attribute::{Attributes, Key, Value, from_traccar, text_value};
 use crate::fix::{Fix, Measured, Report};
 use crate::id::DeviceId;
+use crate::protocol::BadFrame;
 use crate::protocol::fields::{Fields, decimal};
-use crate::protocol::{BadFrame, scan};
 use crate::time::Timestamp;
 
 const KNOT_MPS: f64 = 1852.0 / 3600.0;
@@ -77,7 +77,7 @@ pub(in crate::protocol) fn pairs(
 /// `%41` and `+` undone; what is not UTF-8 is replaced.
 fn decoded(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
-    if scan::find(bytes, |b| b == b'%' || b == b'+').is_none() {
+    if !bytes.iter().any(|b| matches!(b, b'%' | b'+')) {
         return Cow::Borrowed(text);
     }
     let mut out = Vec::with_capacity(bytes.len());

@@ -55,7 +55,7 @@ pub(super) fn read(
         return Ok(Line::Nothing);
     }
     // Most lines are one sentence and nothing else.
-    let alone = scan::find(line.as_bytes().get(1..).unwrap_or_default(), |b| b == b'$').is_none();
+    let alone = scan::find(line.as_bytes().get(1..).unwrap_or_default(), b'$').is_none();
     match line.as_bytes() {
         [b'$', _, _, b'R', b'M', b'C', b',', ..] if alone => return rmc(line, received_at),
         [b'$', _, _, b'G', b'G', b'A', b',', ..] if alone => return gga(line, received_at),
@@ -104,7 +104,7 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     pub(super) fn of(sentence: &'a str) -> Self {
         let sentence = sentence.trim_start_matches('$');
-        let star = scan::find(sentence.as_bytes(), |b| b == b'*').unwrap_or(sentence.len());
+        let star = scan::find(sentence.as_bytes(), b'*').unwrap_or(sentence.len());
         let (body, sum) = sentence.split_at(star);
         let sum = sum.get(1..).and_then(|s| u8::from_str_radix(fields::trimmed(s), 16).ok());
         let xor = |text: &str| checksum::xor(text.as_bytes());
@@ -130,7 +130,9 @@ impl<'a> Fields<'a> {
             return Ok(None);
         }
         let degrees = decimal(text).and_then(|value| {
-            let degrees = (value / 100.0).floor();
+            let hundreds = value / 100.0;
+            let known = (0.0..1e9).contains(&hundreds);
+            let degrees = if known { f64::from(hundreds as u32) } else { hundreds.floor() };
             let minutes = value - degrees * 100.0;
             (minutes < 60.0).then_some(degrees + minutes / 60.0)
         });
