@@ -100,6 +100,11 @@ impl Name {
             slot = (slot + 1) % SLOTS;
         }
     }
+    /// The name of a line, as [`Name::line`] gave it.
+    pub(super) fn at(line: u16) -> Self {
+        debug_assert!(usize::from(line) < REGISTRY.len(), "line {line} is in the registry");
+        Self(line)
+    }
     /// Its number.
     #[inline]
     pub(super) fn line(self) -> u16 {

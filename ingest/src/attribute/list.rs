@@ -12,21 +12,76 @@ const TEXTS_MAX: usize = ATTRIBUTES_MAX * (TEXT_MAX + OTHER_MAX);
 /// Memory for texts that a list without attributes keeps, bytes.
 const TEXTS_KEPT_MAX: usize = 4096;
 
-/// A key in eight bytes; a sender's name is a part of the list's texts.
+/// A key in eight bytes: the kind, and the line and number of a registered one, the number of the
+/// vendor's, or length and place of a sender's name among the list's texts.
+///
+/// Keys and values are numbers and no enums, so that they are made in registers: an enum that is
+/// written in pieces and copied as a whole waits for its pieces, which took half of the time.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum StoredKey {
-    Known(Name, u16),
-    Io(u32),
-    Other { length: u16, at: u32 },
+struct StoredKey(u64);
+
+impl StoredKey {
+    const IO: u64 = 1;
+    const OTHER: u64 = 2;
+
+    #[inline]
+    fn known(name: Name, number: u16) -> Self {
+        Self(u64::from(number) << 16 | u64::from(name.line()))
+    }
+    #[inline]
+    fn io(number: u32) -> Self {
+        Self(Self::IO << 48 | u64::from(number))
+    }
+    fn other(length: u16, at: u32) -> Self {
+        Self(Self::OTHER << 48 | u64::from(length) << 32 | u64::from(at))
+    }
+    #[inline]
+    fn kind(self) -> u64 {
+        self.0 >> 48
+    }
+    /// Where a sender's name stands, and its length.
+    fn place(self) -> (u32, usize) {
+        (self.0 as u32, usize::from((self.0 >> 32) as u16))
+    }
+    /// A number that is seldom the same for two keys of one report.
+    #[inline]
+    fn mark(self) -> u64 {
+        if self.kind() == Self::OTHER { self.place().1 as u64 } else { self.0 ^ self.0 >> 13 }
+    }
 }
 
-/// A value in sixteen bytes; a text is a part of the list's.
 #[derive(Debug, Clone, Copy)]
-enum StoredValue {
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    Text { at: u32, length: u32 },
+enum Kind {
+    Bool,
+    Int,
+    Float,
+    Text,
+}
+
+/// A value in sixteen bytes: its kind and its bits; of a text, place and length among the list's.
+#[derive(Debug, Clone, Copy)]
+struct StoredValue(Kind, u64);
+
+impl StoredValue {
+    #[inline]
+    fn bool(value: bool) -> Self {
+        Self(Kind::Bool, value.into())
+    }
+    #[inline]
+    fn int(value: i64) -> Self {
+        Self(Kind::Int, value as u64)
+    }
+    #[inline]
+    fn float(value: f64) -> Self {
+        Self(Kind::Float, value.to_bits())
+    }
+    fn text(at: usize, length: usize) -> Self {
+        Self(Kind::Text, (at as u64) << 32 | length as u64)
+    }
+    /// Where a text stands, and its length.
+    fn place(self) -> (u32, usize) {
+        ((self.1 >> 32) as u32, self.1 as u32 as usize)
+    }
 }
 
 /// A mark for each key that is there: a key without a mark needs no search.
@@ -34,21 +89,10 @@ enum StoredValue {
 struct Marks([u64; 4]);
 
 impl Marks {
-    /// A number that is seldom the same for two keys of one report.
-    #[inline]
-    fn number(key: StoredKey) -> u32 {
-        match key {
-            StoredKey::Known(name, number) => {
-                u32::from(name.line()).wrapping_add(u32::from(number) * 89)
-            }
-            StoredKey::Io(number) => number,
-            StoredKey::Other { length, .. } => length.into(),
-        }
-    }
     #[inline]
     fn of(key: StoredKey) -> (usize, u64) {
-        let number = Self::number(key);
-        ((number >> 6) as usize % 4, 1 << (number % 64))
+        let mark = key.mark();
+        ((mark >> 6) as usize % 4, 1 << (mark % 64))
     }
     /// Adds a key's; whether it was there already.
     #[inline]
@@ -78,14 +122,14 @@ impl Attributes {
     #[inline(always)]
     pub fn set(&mut self, key: Key<'_>, value: Value<'_>) -> bool {
         let key = match key {
-            Key::Known(name, number) => StoredKey::Known(name, number),
-            Key::Io(number) => StoredKey::Io(number),
+            Key::Known(name, number) => StoredKey::known(name, number),
+            Key::Io(number) => StoredKey::io(number),
             Key::Other(name) => return self.set_other(&name, value),
         };
         match value {
-            Value::Bool(v) => self.put(key, StoredValue::Bool(v)),
-            Value::Int(v) => self.put(key, StoredValue::Int(v)),
-            Value::Float(v) => self.put(key, StoredValue::Float(v)),
+            Value::Bool(v) => self.put(key, StoredValue::bool(v)),
+            Value::Int(v) => self.put(key, StoredValue::int(v)),
+            Value::Float(v) => self.put(key, StoredValue::float(v)),
             Value::Text(v) => self.put_text(key, &v),
         }
     }
@@ -140,19 +184,18 @@ impl Attributes {
         let nth = match self.find_other(name) {
             Some(nth) => nth,
             None if self.list.len() < ATTRIBUTES_MAX => {
-                let (at, length) = (self.texts.len() as u32, name.len() as u16);
+                let key = StoredKey::other(name.len() as u16, self.texts.len() as u32);
                 self.texts.push_str(name);
-                let key = StoredKey::Other { length, at };
                 self.marks.add(key);
-                self.list.push((key, StoredValue::Bool(false)));
+                self.list.push((key, StoredValue::bool(false)));
                 self.list.len() - 1
             }
             None => return false,
         };
         self.list[nth].1 = match value {
-            Value::Bool(v) => StoredValue::Bool(v),
-            Value::Int(v) => StoredValue::Int(v),
-            Value::Float(v) => StoredValue::Float(v),
+            Value::Bool(v) => StoredValue::bool(v),
+            Value::Int(v) => StoredValue::int(v),
+            Value::Float(v) => StoredValue::float(v),
             Value::Text(v) => self.instead_of(nth, &v),
         };
         true
@@ -160,19 +203,21 @@ impl Attributes {
 
     /// A text as it is stored, behind all others.
     fn stored(&mut self, text: &str) -> StoredValue {
-        let (at, length) = (self.texts.len() as u32, text.len() as u32);
+        let at = self.texts.len();
         self.texts.push_str(text);
-        StoredValue::Text { at, length }
+        StoredValue::text(at, text.len())
     }
 
     /// A text as it is stored in place of the `nth` value, whose own is given up where it comes last
     /// or where the texts have become too many.
     fn instead_of(&mut self, nth: usize, text: &str) -> StoredValue {
-        if let StoredValue::Text { at, length } = self.list[nth].1 {
-            if (at + length) as usize == self.texts.len() {
+        let before = self.list[nth].1;
+        if let Kind::Text = before.0 {
+            let (at, length) = before.place();
+            if at as usize + length == self.texts.len() {
                 self.texts.truncate(at as usize);
             } else if self.texts.len() > TEXTS_MAX {
-                self.list[nth].1 = StoredValue::Bool(false);
+                self.list[nth].1 = StoredValue::bool(false);
                 *self = self.iter().fold(Self::default(), |mut all, (key, value)| {
                     all.set(key, value);
                     all
@@ -182,7 +227,7 @@ impl Attributes {
         self.stored(text)
     }
 
-    fn text(&self, at: u32, length: usize) -> &str {
+    fn text(&self, (at, length): (u32, usize)) -> &str {
         self.texts.get(at as usize..at as usize + length).unwrap_or_default()
     }
 
@@ -191,23 +236,19 @@ impl Attributes {
     }
 
     fn find_other(&self, name: &str) -> Option<usize> {
-        let wanted = name.len() as u16;
-        if !self.marks.has(StoredKey::Other { length: wanted, at: 0 }) {
+        if !self.marks.has(StoredKey::other(name.len() as u16, 0)) {
             return None;
         }
-        self.list.iter().position(|(key, _)| match *key {
-            StoredKey::Other { length, at } if length == wanted => {
-                self.text(at, length.into()) == name
-            }
-            _ => false,
-        })
+        let same =
+            |key: StoredKey| key.kind() == StoredKey::OTHER && self.text(key.place()) == name;
+        self.list.iter().position(|(key, _)| same(*key))
     }
 
     /// The value of a key.
     pub fn get(&self, key: &Key<'_>) -> Option<Value<'_>> {
         let stored = match key {
-            Key::Known(name, number) => StoredKey::Known(*name, *number),
-            Key::Io(number) => StoredKey::Io(*number),
+            Key::Known(name, number) => StoredKey::known(*name, *number),
+            Key::Io(number) => StoredKey::io(*number),
             Key::Other(name) => return self.find_other(name).map(|nth| self.value(nth)),
         };
         if !self.marks.has(stored) {
@@ -217,23 +258,21 @@ impl Attributes {
     }
 
     fn value(&self, nth: usize) -> Value<'_> {
-        match self.list[nth].1 {
-            StoredValue::Bool(v) => Value::Bool(v),
-            StoredValue::Int(v) => Value::Int(v),
-            StoredValue::Float(v) => Value::Float(v),
-            StoredValue::Text { at, length } => {
-                Value::Text(Cow::Borrowed(self.text(at, length as usize)))
-            }
+        let value @ StoredValue(kind, bits) = self.list[nth].1;
+        match kind {
+            Kind::Bool => Value::Bool(bits != 0),
+            Kind::Int => Value::Int(bits as i64),
+            Kind::Float => Value::Float(f64::from_bits(bits)),
+            Kind::Text => Value::Text(Cow::Borrowed(self.text(value.place()))),
         }
     }
 
     fn key(&self, nth: usize) -> Key<'_> {
-        match self.list[nth].0 {
-            StoredKey::Known(name, number) => Key::Known(name, number),
-            StoredKey::Io(number) => Key::Io(number),
-            StoredKey::Other { length, at } => {
-                Key::Other(Cow::Borrowed(self.text(at, length.into())))
-            }
+        let key = self.list[nth].0;
+        match key.kind() {
+            StoredKey::OTHER => Key::Other(Cow::Borrowed(self.text(key.place()))),
+            StoredKey::IO => Key::Io(key.0 as u32),
+            _ => Key::Known(Name::at(key.0 as u16), (key.0 >> 16) as u16),
         }
     }
 

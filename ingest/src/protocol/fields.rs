@@ -69,17 +69,19 @@ pub(super) fn with_fields<'a, const MAX: usize, T>(
     form: impl Fn(&'a str) -> &'a str,
     take: impl FnOnce(&[&'a str]) -> T,
 ) -> T {
-    let mut all = Fields::new(text, separator);
-    let mut fill = |room: &mut [&'a str]| {
-        let mut count = 0;
-        for (slot, field) in room.iter_mut().zip(std::iter::from_fn(|| all.next())) {
-            *slot = form(field);
-            count += 1;
+    debug_assert!(separator.is_ascii(), "`{separator}` is one byte");
+    let ends = memchr::memchr_iter(separator as u8, text.as_bytes());
+    let separators = ends.clone().count();
+    let fill = |room: &mut [&'a str]| {
+        let (mut from, mut count) = (0, 0);
+        for (slot, end) in room.iter_mut().zip(ends.chain([text.len()])) {
+            *slot = form(text.get(from..end).unwrap_or_default());
+            (from, count) = (end + 1, count + 1);
         }
         count
     };
     // Most of the room is never looked at, so it is not cleared either.
-    if Fields::new(text, separator).count() <= FEW {
+    if separators < FEW {
         let mut few = [""; FEW];
         let count = fill(&mut few);
         return take(&few[..count]);
@@ -144,7 +146,11 @@ pub(super) fn decimal(text: &str) -> Option<f64> {
         },
         _ => return None,
     };
-    (1..=18).contains(&(length + scale)).then(|| sign * mantissa as f64 / TENS[scale])
+    match length + scale {
+        1..=18 if scale == 0 => Some(sign * mantissa as f64),
+        1..=18 => Some(sign * mantissa as f64 / TENS[scale]),
+        _ => None,
+    }
 }
 
 const TENS: [f64; 19] = [

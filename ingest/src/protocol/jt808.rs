@@ -145,9 +145,10 @@ impl Wire for Jt808 {
         };
         told.checksum((*sent).into(), checksum::xor(message).into())?;
         let mut c = Cursor::new(message);
-        let (head, device) = head(&mut c)?;
+        let head = head(&mut c)?;
         self.address = Address::of(head.address);
-        let device = device.id();
+        let phone = device(&head.address[usize::from(head.new)..]);
+        let device = phone.id();
         told.from(device)?;
         if head.id == 0x0102 && head.part.is_none() {
             told.shows(code(&head, c.rest()));
@@ -266,16 +267,15 @@ fn unescape(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-fn head<'a>(c: &mut Cursor<'a>) -> Result<(Head<'a>, Phone), Complaint> {
+fn head<'a>(c: &mut Cursor<'a>) -> Result<Head<'a>, Complaint> {
     let (id, attributes) = (c.u16()?, c.u16()?);
     // Locks use the attributes for something else.
     let lock = matches!(id, 0x5501 | 0x5502);
     let new = attributes & 0x4000 != 0 && !lock;
     let address = c.take(if new { 11 } else { 6 })?;
-    let phone = &address[usize::from(new)..];
     let serial = if lock { c.u8()?.into() } else { c.u16()? };
     let part = if attributes & 0x2000 != 0 && !lock { Some((c.u16()?, c.u16()?)) } else { None };
-    Ok((Head { id, address, new, serial, part }, device(phone)))
+    Ok(Head { id, address, new, serial, part })
 }
 
 /// What a device calls itself.

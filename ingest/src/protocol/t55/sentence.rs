@@ -130,9 +130,7 @@ impl<'a> Fields<'a> {
             return Ok(None);
         }
         let degrees = decimal(text).and_then(|value| {
-            let hundreds = value / 100.0;
-            let known = (0.0..1e9).contains(&hundreds);
-            let degrees = if known { f64::from(hundreds as u32) } else { hundreds.floor() };
+            let degrees = whole_degrees(text).unwrap_or_else(|| (value / 100.0).floor());
             let minutes = value - degrees * 100.0;
             (minutes < 60.0).then_some(degrees + minutes / 60.0)
         });
@@ -149,6 +147,20 @@ impl<'a> Fields<'a> {
         }
         decimal(text).map(Some).ok_or_else(|| bad(name, text))
     }
+}
+
+/// The degrees of `dddmm.mmmm`, where its digits show them without a division.
+fn whole_degrees(text: &str) -> Option<f64> {
+    /// So few digits are a double as they are.
+    const EXACT: usize = 15;
+    let (degrees, minutes): (&[u8], _) = match text.as_bytes() {
+        [a, b, rest @ ..] if rest.get(2) == Some(&b'.') => (&[*a, *b], rest),
+        [a, b, c, rest @ ..] if rest.get(2) == Some(&b'.') => (&[*a, *b, *c], rest),
+        _ => return None,
+    };
+    let digits = degrees.iter().chain(minutes.iter().take(2)).all(u8::is_ascii_digit);
+    let whole = degrees.iter().fold(0, |n, b| n * 10 + u32::from(b.wrapping_sub(b'0')));
+    (digits && text.len() <= EXACT).then(|| f64::from(whole))
 }
 
 pub(super) fn bad(name: &str, text: &str) -> Complaint {
