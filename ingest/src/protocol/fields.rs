@@ -69,26 +69,25 @@ pub(super) fn with_fields<'a, const MAX: usize, T>(
     form: impl Fn(&'a str) -> &'a str,
     take: impl FnOnce(&[&'a str]) -> T,
 ) -> T {
-    debug_assert!(separator.is_ascii(), "`{separator}` is one byte");
-    let ends = memchr::memchr_iter(separator as u8, text.as_bytes());
-    let separators = ends.clone().count();
-    let fill = |room: &mut [&'a str]| {
-        let (mut from, mut count) = (0, 0);
-        for (slot, end) in room.iter_mut().zip(ends.chain([text.len()])) {
-            *slot = form(text.get(from..end).unwrap_or_default());
-            (from, count) = (end + 1, count + 1);
+    let mut all = Fields::new(text, separator);
+    let few = all.count() <= FEW;
+    let mut fill = |room: &mut [&'a str]| {
+        let mut count = 0;
+        for (slot, field) in room.iter_mut().zip(std::iter::from_fn(|| all.next())) {
+            *slot = form(field);
+            count += 1;
         }
         count
     };
     // Most of the room is never looked at, so it is not cleared either.
-    if separators < FEW {
-        let mut few = [""; FEW];
-        let count = fill(&mut few);
-        return take(&few[..count]);
+    if few {
+        let mut room = [""; FEW];
+        let count = fill(&mut room);
+        return take(&room[..count]);
     }
-    let mut many = [""; MAX];
-    let count = fill(&mut many);
-    take(&many[..count])
+    let mut room = [""; MAX];
+    let count = fill(&mut room);
+    take(&room[..count])
 }
 
 /// Without white space around it. Most texts have none, which their ends show.
