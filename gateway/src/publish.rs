@@ -60,7 +60,7 @@ impl Publisher {
         from: std::net::IpAddr,
     ) -> NewRecord {
         let mut report = Report::of(device.clone());
-        report.attributes.set(Key::Other(CONFLICT.to_owned()), Value::Text(from.to_string()));
+        report.attributes.set(Key::Other(CONFLICT.into()), Value::from(from.to_string()));
         input(belongs, protocol, &report, (self.clock)())
     }
 

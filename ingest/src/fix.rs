@@ -45,6 +45,7 @@ pub struct Measured {
 impl Fix {
     /// Checks every range once. A position out of range is an error; a speed, heading, altitude
     /// or accuracy out of range makes that value absent, since the place is still of use.
+    #[inline(always)]
     pub fn new(m: Measured) -> Result<Self, OutOfRange> {
         tracing::trace!(target: PACKET, "check");
         Ok(Self {

@@ -28,7 +28,7 @@ fn shown(text: &str) -> String {
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $kind:literal, $check:path, $expected:literal) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -43,6 +43,19 @@ macro_rules! id {
             /// The id as text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+        impl Clone for $name {
+            #[inline]
+            fn clone(&self) -> Self {
+                Self(Arc::clone(&self.0))
+            }
+            /// Nothing is counted where it is the same already, as with reports of one device.
+            #[inline]
+            fn clone_from(&mut self, source: &Self) {
+                if !Arc::ptr_eq(&self.0, &source.0) {
+                    self.0 = Arc::clone(&source.0);
+                }
             }
         }
         impl fmt::Display for $name {

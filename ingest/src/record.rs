@@ -11,7 +11,7 @@ use prost::Message;
 use thiserror::Error;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::attribute::{Attributes, Key, Value};
+use crate::attribute::{Attributes, Key, Name, Value};
 use crate::fix::{Fix, Measured, Report};
 use crate::id::{DeviceId, TenantId, VehicleId};
 use crate::log::Topic;
@@ -181,9 +181,9 @@ pub fn pid(tenant: &TenantId, report: &Report, received_at: Timestamp) -> Pid {
         number(fix.altitude_cm.map_or(i64::MIN, i64::from));
     }
     for (key, value) in report.attributes.iter() {
-        if crate::attribute::is_identity(key) {
+        if crate::attribute::is_identity(&key) {
             hash.update(key.to_string().as_bytes());
-            hash.update(&wire::value_bytes(value));
+            hash.update(&wire::value_bytes(&value));
         }
     }
     Pid(hash.digest128())

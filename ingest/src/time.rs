@@ -33,6 +33,31 @@ pub struct Civil {
     pub micros: u32,
 }
 
+impl Civil {
+    /// Whether there is such a moment.
+    #[inline]
+    pub fn is_moment(&self) -> bool {
+        let Some(days) = DAYS.get(self.month.wrapping_sub(1) as usize) else { return false };
+        let last = days + u32::from(self.month == 2 && is_leap(self.year));
+        (self.day.wrapping_sub(1) < last)
+            && (self.hour < 24)
+            && (self.minute < 60)
+            && (self.second <= 60)
+            && (self.micros < 1_000_000)
+            && (self.year as u32 <= 9999)
+    }
+}
+
+/// Days of the months of a common year.
+const DAYS: [u32; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+/// Days of a common year before each month.
+const DAYS_BEFORE: [u32; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+
+/// Every fourth year but for three centuries in four; 25 and 16 are what is left of 100 and 400.
+const fn is_leap(year: i32) -> bool {
+    year % 4 == 0 && (year % 25 != 0 || year % 16 == 0)
+}
+
 const DAY_MICROS: i64 = 86_400_000_000;
 
 impl Timestamp {
@@ -73,13 +98,7 @@ impl Timestamp {
 
     /// The moment a calendar names; `None` where it names none (month 13, 30 February).
     pub fn from_civil(c: Civil) -> Option<Self> {
-        if !(1..=12).contains(&c.month) || c.day < 1 || c.day > days_in_month(c.year, c.month) {
-            return None;
-        }
-        if c.hour > 23 || c.minute > 59 || c.second > 60 || c.micros > 999_999 {
-            return None;
-        }
-        if !(0..=9999).contains(&c.year) {
+        if !c.is_moment() {
             return None;
         }
         let seconds = i64::from(c.hour * 3600 + c.minute * 60 + c.second);
@@ -163,23 +182,15 @@ fn parse_rfc3339(text: &[u8]) -> Option<Timestamp> {
     Timestamp::from_civil(civil).map(|t| Timestamp(t.0 - offset_minutes * 60_000_000))
 }
 
-fn days_in_month(year: i32, month: u32) -> u32 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days since 1970-01-01 of a proleptic Gregorian date from the year 0 on; years start in March so
-/// that the leap day comes last. 400 years (146,097 days) are added and taken off again, so that
-/// none is negative.
+/// Days since 1970-01-01 of a proleptic Gregorian date from the year 0 on, its month from 1 to 12.
+/// 400 years (146,097 days) are added and taken off again, so that none is negative.
+#[inline]
 fn days_from_civil(year: i32, month: u32, day: u32) -> i64 {
-    let year = (year + 400) as u32 - u32::from(month <= 2);
-    let leap_days = year / 4 - year / 100 + year / 400;
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    i64::from(year * 365 + leap_days + day_of_year) - 146_097 - 719_468
+    let before = (year + 399) as u32;
+    let leap_days = before / 4 - before / 100 + before / 400;
+    let leap_day = u32::from(month > 2 && is_leap(year));
+    let day_of_year = DAYS_BEFORE[(month - 1) as usize % 12] + leap_day + day - 1;
+    i64::from(before * 365 + leap_days + day_of_year) - 146_097 - 719_162
 }
 
 fn civil_from_days(days: i64) -> (i32, u32, u32) {

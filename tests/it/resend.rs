@@ -29,7 +29,7 @@ mod kafka;
 
 const VANS: usize = 12;
 /// What only the other version's decoder finds in a record.
-const FOUND_BY_OTHER: Key = Key::Io(9_999);
+const FOUND_BY_OTHER: Key<'static> = Key::Io(9_999);
 /// Field 15 of the envelope, which this version does not know: one byte.
 const UNKNOWN_FIELD: [u8; 3] = [15 << 3 | 2, 1, b'x'];
 

@@ -126,17 +126,17 @@ fn device(json: &mut Json, input: &DeviceInput) {
 
 /// Attributes as a JSON object; `None` where there are none.
 pub fn attributes(attributes: &Attributes) -> Option<Value> {
-    let all = attributes.iter().map(|(key, value)| (key.to_string(), attribute(value)));
+    let all = attributes.iter().map(|(key, value)| (key.to_string(), attribute(&value)));
     (!attributes.is_empty()).then(|| Value::Object(all.collect()))
 }
 
 /// The JSON of an attribute's value; numbers that are whole are spelled as integers.
-fn attribute(value: &AttributeValue) -> Value {
+fn attribute(value: &AttributeValue<'_>) -> Value {
     match value {
         AttributeValue::Bool(v) => Value::Bool(*v),
         AttributeValue::Int(v) => Value::from(*v),
         AttributeValue::Float(v) => number(*v),
-        AttributeValue::Text(v) => Value::String(v.clone()),
+        AttributeValue::Text(v) => Value::from(&**v),
     }
 }
 

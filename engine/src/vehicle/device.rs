@@ -45,7 +45,7 @@ impl Step<'_> {
     }
 
     fn conflict(&mut self, input: &DeviceInput) -> bool {
-        let key = Key::Other(ingest::record::CONFLICT.to_owned());
+        let key = Key::Other(ingest::record::CONFLICT.into());
         let Some(from) = input.report.attributes.get(&key) else { return false };
         let cause = match from {
             Value::Text(address) => Some(format!("also claimed from {address}")),

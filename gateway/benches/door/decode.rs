@@ -178,13 +178,13 @@ pub(crate) fn reports() -> Vec<Report> {
             report.time = Some(Timestamp::from_seconds(1_795_162_530 + i64::from(n)));
             report.fix = Fix::new(fix(n)).ok();
             for (name, value) in [("ignition", true), ("motion", true)] {
-                report.attributes.set(Key::Known(name, 0), Value::Bool(value));
+                report.attributes.set(Key::from(name), Value::Bool(value));
             }
             for (name, value) in [("power_volts", 12.61), ("battery_volts", 4.1), ("hdop", 0.7)] {
-                report.attributes.set(Key::Known(name, 0), Value::Float(value));
+                report.attributes.set(Key::from(name), Value::Float(value));
             }
             for (name, value) in [("satellites", 14), ("rssi", 4), ("odometer_metres", 61_383)] {
-                report.attributes.set(Key::Known(name, 0), Value::Int(value));
+                report.attributes.set(Key::from(name), Value::Int(value));
             }
             for id in [24, 68, 69, 80, 113, 200, 205, 206, 303, 387, 449, 636, 12_000] {
                 report.attributes.set(Key::Io(id), Value::Int(i64::from(id) + i64::from(n)));

@@ -3,7 +3,7 @@
 //! Decoders beside `nom-teltonika` and `nmea`, with instructions a byte where valgrind is
 //! installed; processor time of a packet beside raw loops, answers, idle memory over real sockets.
 //! `cargo bench -p gateway --bench door -- NAME` measures decoders of that name alone, `-- sockets`
-//! sockets alone.
+//! sockets alone, `-- peers` our decoders beside others'.
 
 #![expect(clippy::expect_used, reason = "a benchmark ends at the first thing that fails")]
 
@@ -26,6 +26,7 @@ fn main() {
         }
         [sockets::HOLD, name, address, count] => sockets::hold(name, address, count),
         ["sockets"] => table::print(&sockets::rows()),
+        ["peers"] => table::print(&peers::rows()),
         [name] => table::print(&decode::rows(Some(name))),
         _ => {
             let mut rows = decode::rows(None);

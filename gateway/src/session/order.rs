@@ -57,7 +57,7 @@ impl Session {
         };
         let key = Key::from("command_result");
         let Some(Value::Text(words)) = report.attributes.get(&key) else { return };
-        let end = (Outcome::Answered, words.as_str());
+        let end = (Outcome::Answered, &*words);
         self.batch.push(result(&told.device, told.id.clone(), end, now));
         self.door.metrics.order_answered();
         self.told = None;

@@ -182,27 +182,27 @@ pub(super) fn of(protocol: &str, name: &str, number: u16) -> Option<&'static Spe
 
 impl Spelling {
     /// The value, already in the registry's unit of Traccar.
-    pub(super) fn form(&self, value: Value) -> Value {
+    pub(super) fn form<'a>(&self, value: Value<'a>) -> Value<'a> {
         match (self.form, value) {
             (Form::Times(by), Value::Int(v)) => Value::Float(v as f64 * by),
             (Form::Times(by), Value::Float(v)) => Value::Float(v * by),
             (Form::Whole, Value::Float(v)) => Value::Int(v as i64),
             (Form::Halves, Value::Text(text)) => match text.parse::<u64>() {
-                Ok(v) => Value::Text(format!("{}{}", v >> 32, v & 0xffff_ffff)),
+                Ok(v) => Value::from(format!("{}{}", v >> 32, v & 0xffff_ffff)),
                 Err(_) => Value::Text(text),
             },
             (Form::Number, Value::Bool(v)) => Value::Int(v.into()),
-            (Form::Text, Value::Int(v)) => Value::Text(v.to_string()),
-            (Form::Text, Value::Float(v)) => Value::Text(format!("{v:?}")),
+            (Form::Text, Value::Int(v)) => Value::from(v.to_string()),
+            (Form::Text, Value::Float(v)) => Value::from(format!("{v:?}")),
             (Form::Decimals(decimals, unit), Value::Float(v)) => {
-                Value::Text(format!("{v:.decimals$}{unit}"))
+                Value::from(format!("{v:.decimals$}{unit}"))
             }
-            (Form::Hex(digits), Value::Int(v)) => Value::Text(format!("{v:0digits$X}")),
+            (Form::Hex(digits), Value::Int(v)) => Value::from(format!("{v:0digits$X}")),
             (Form::Digits(parts, digits), Value::Float(v)) => {
-                Value::Text(format!("{:0digits$.0}", v * parts))
+                Value::from(format!("{:0digits$.0}", v * parts))
             }
             (Form::Digits(parts, digits), Value::Int(v)) => {
-                Value::Text(format!("{:0digits$.0}", v as f64 * parts))
+                Value::from(format!("{:0digits$.0}", v as f64 * parts))
             }
             (_, value) => value,
         }

@@ -8,18 +8,27 @@ const DAY_S: i64 = 86_400;
 
 /// Year (of the century, or all of it), month, day, hour, minute, second, UTC.
 pub(super) fn civil(six: [u32; 6]) -> Option<Timestamp> {
-    let [year, month, day, hour, minute, second] = six;
+    Timestamp::from_civil(calendar(six))
+}
+
+#[inline]
+fn calendar([year, month, day, hour, minute, second]: [u32; 6]) -> Civil {
     let year = match year {
         0..CENTURY_FROM => 2000 + year,
         CENTURY_FROM..100 => 1900 + year,
         _ => year,
     };
-    Timestamp::from_civil(Civil { year: year as i32, month, day, hour, minute, second, micros: 0 })
+    Civil { year: year as i32, month, day, hour, minute, second, micros: 0 }
 }
 
 /// The same from six bytes.
 pub(super) fn six_bytes(six: [u8; 6]) -> Option<Timestamp> {
     civil(six.map(u32::from))
+}
+
+/// Whether six bytes are such a moment.
+pub(super) fn is_six_bytes(six: [u8; 6]) -> bool {
+    calendar(six.map(u32::from)).is_moment()
 }
 
 /// The same from six bytes of two decimal digits each.

@@ -59,6 +59,37 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Fields that most messages have at most.
+const FEW: usize = 48;
+
+/// Hands on all fields at once, `MAX` at most; `form` is done to each.
+pub(super) fn with_fields<'a, const MAX: usize, T>(
+    text: &'a str,
+    separator: char,
+    form: impl Fn(&'a str) -> &'a str,
+    take: impl FnOnce(&[&'a str]) -> T,
+) -> T {
+    let mut all = Fields::new(text, separator);
+    let few = all.count() <= FEW;
+    let mut fill = |room: &mut [&'a str]| {
+        let mut count = 0;
+        for (slot, field) in room.iter_mut().zip(std::iter::from_fn(|| all.next())) {
+            *slot = form(field);
+            count += 1;
+        }
+        count
+    };
+    // Most of the room is never looked at, so it is not cleared either.
+    if few {
+        let mut room = [""; FEW];
+        let count = fill(&mut room);
+        return take(&room[..count]);
+    }
+    let mut room = [""; MAX];
+    let count = fill(&mut room);
+    take(&room[..count])
+}
+
 /// Without white space around it. Most texts have none, which their ends show.
 pub(super) fn trimmed(text: &str) -> &str {
     let bytes = text.as_bytes();
@@ -83,26 +114,42 @@ pub(super) fn part(text: &str, from: usize, to: usize) -> &str {
     text.get(from.min(text.len())..to.min(text.len())).unwrap_or("")
 }
 
+/// Reads on to the first byte that is no digit: the number with those digits behind it (wrong for
+/// more than 18), and how many they are.
+#[inline]
+fn digits(text: &[u8], before: u64) -> (u64, usize) {
+    let (mut number, mut length) = (before, 0);
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        number = number.wrapping_mul(10).wrapping_add(digit.into());
+        length += 1;
+    }
+    (number, length)
+}
+
 /// A plain decimal of at most 18 digits; the nearest double.
 pub(super) fn decimal(text: &str) -> Option<f64> {
     let (text, sign) = match text.as_bytes() {
         [b'-', rest @ ..] => (rest, -1.0),
         [b'+', rest @ ..] | rest => (rest, 1.0),
     };
-    let (mut mantissa, mut point) = (0_u64, None);
-    for (at, byte) in text.iter().enumerate() {
-        let digit = byte.wrapping_sub(b'0');
-        if digit < 10 {
-            mantissa = mantissa.wrapping_mul(10).wrapping_add(digit.into());
-        } else if *byte == b'.' && point.is_none() {
-            point = Some(at);
-        } else {
-            return None;
-        }
+    let (whole, length) = digits(text, 0);
+    let (mantissa, scale) = match &text[length..] {
+        [] => (whole, 0),
+        [b'.', rest @ ..] => match digits(rest, whole) {
+            (all, scale) if scale == rest.len() => (all, scale),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    match length + scale {
+        1..=18 if scale == 0 => Some(sign * mantissa as f64),
+        1..=18 => Some(sign * mantissa as f64 / TENS[scale]),
+        _ => None,
     }
-    let digits = text.len() - usize::from(point.is_some());
-    let scale = point.map_or(0, |at| text.len() - at - 1);
-    (1..=18).contains(&digits).then(|| sign * mantissa as f64 / TENS[scale])
 }
 
 const TENS: [f64; 19] = [

@@ -143,7 +143,7 @@ fn parameter(name: &str, value: &Json, draft: &mut Draft) {
         "engine.motorhours" => return draft.maybe("engine_on_seconds", factored(3600.0)),
         _ => {}
     }
-    let value: Value = match value {
+    let value: Value<'_> = match value {
         Json::Bool(v) => (*v).into(),
         Json::Number(n) => match n.as_i64() {
             Some(whole) => whole.into(),

@@ -16,7 +16,7 @@
 //! Ignored: accessories of ERI other than fuel and temperature, Wi-Fi scans. The HEX form, a
 //! configuration switch of the device, stands in `hex`.
 
-use super::fields::{Fields, decimal, hexadecimal, part, text, trimmed};
+use super::fields::{Fields, decimal, hexadecimal, part, text, trimmed, with_fields};
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{Telling, When, clock, inbox};
@@ -60,35 +60,8 @@ impl Wire for Gl200 {
         let (head, rest) = line.split_once(',').ok_or_else(|| Complaint::bad("message", frame))?;
         let (kind, word) =
             head.split_once(":GT").ok_or_else(|| Complaint::bad("message", frame))?;
-        let mut all = [""; FIELDS_MAX];
-        let mut count = 0;
-        let mut cut = Fields::new(rest, ',');
-        for (slot, field) in all.iter_mut().zip(std::iter::from_fn(|| cut.next())) {
-            *slot = field;
-            count += 1;
-        }
-        let fields = &all[..count];
-        let (Some(version), Some(id)) = (fields.first(), fields.get(1)) else {
-            return Err(Complaint::bad("message", frame));
-        };
-        told.from(trimmed(id))?;
-        let number = fields.last().copied().unwrap_or("");
-        if (kind, word) == ("+ACK", "HBD") {
-            told.reply(format!("+SACK:GTHBD,{version},{number}$"), When::Immediate);
-            return Ok(());
-        }
-        if kind == "+ACK" {
-            told.report().set("command_result", head);
-            return Ok(());
-        }
-        let answer = inbox::reply(|out| {
-            out.extend_from_slice(b"+SACK:");
-            out.extend_from_slice(number.as_bytes());
-            out.push(b'$');
-        });
-        told.reply(answer, When::AfterDurable);
-        said(word, fields, told);
-        Ok(())
+        let all = |fields: &[&str]| message_of(frame, (head, kind, word), fields, told);
+        with_fields::<FIELDS_MAX, _>(rest, ',', |field| field, all)
     }
 
     /// Commands of the "@Track Air Interface Protocol" with an empty password; `FFFF` is the number
@@ -105,6 +78,36 @@ impl Wire for Gl200 {
         };
         Some(line.into_bytes())
     }
+}
+
+/// A message of this head, kind and word.
+fn message_of(
+    frame: &[u8],
+    (head, kind, word): (&str, &str, &str),
+    fields: &[&str],
+    told: &mut Told,
+) -> Result<(), Complaint> {
+    let (Some(version), Some(id)) = (fields.first(), fields.get(1)) else {
+        return Err(Complaint::bad("message", frame));
+    };
+    told.from(trimmed(id))?;
+    let number = fields.last().copied().unwrap_or("");
+    if (kind, word) == ("+ACK", "HBD") {
+        told.reply(format!("+SACK:GTHBD,{version},{number}$"), When::Immediate);
+        return Ok(());
+    }
+    if kind == "+ACK" {
+        told.report().set("command_result", head);
+        return Ok(());
+    }
+    let answer = inbox::reply(|out| {
+        out.extend_from_slice(b"+SACK:");
+        out.extend_from_slice(number.as_bytes());
+        out.push(b'$');
+    });
+    told.reply(answer, When::AfterDurable);
+    said(word, fields, told);
+    Ok(())
 }
 
 fn said(word: &str, fields: &[&str], told: &mut Told) {

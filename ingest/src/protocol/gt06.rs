@@ -280,9 +280,10 @@ fn read(parts: &Parts<'_>, told: &mut Told) -> Result<(), Complaint> {
         | 0x61
         | 0xa0
         | 0xa2..=0xa4
-            if dated(parts.content).is_some_and(|at| placed(reach(parts, told), at)) =>
+            if let Some(at) = dated(parts.content)
+                && placed(reach(parts, told), at) =>
         {
-            position(parts, &mut Cursor::new(reach(parts, told)), told)
+            position(parts, at, &mut Cursor::new(reach(parts, told)), told)
         }
         0x34 if parts.content.len() >= 50 => metered(&mut c, told),
         0x11 | 0x18 | 0x19 | 0x28 | 0x2c | 0xa1 | 0xa2 | 0xa5 => stations(parts, &mut c, told),
@@ -319,15 +320,18 @@ fn reach<'a>(parts: &Parts<'a>, told: &Told) -> &'a [u8] {
 
 /// Where the time stands: at the beginning, behind an IMEI, or behind a mark, an IMEI and a time.
 fn dated(content: &[u8]) -> Option<usize> {
-    let plausible = |at: &usize| {
-        let time = content.get(*at..).and_then(|b| b.first_chunk::<6>());
-        time.is_some_and(|t| (9..=60).contains(&t[0]) && clock::six_bytes(*t).is_some())
+    let plausible = |at: usize| {
+        let time = content.get(at..).and_then(|b| b.first_chunk::<6>());
+        time.is_some_and(|t| (9..=60).contains(&t[0]) && clock::is_six_bytes(*t))
     };
     let imei = |at: usize| content.get(at).is_some_and(|b| *b < 0x10);
-    if imei(1) && content.first() == Some(&1) && plausible(&9) && plausible(&15) {
+    if imei(1) && content.first() == Some(&1) && plausible(9) && plausible(15) {
         return Some(15);
     }
-    [0].into_iter().chain([8].into_iter().filter(|_| imei(0))).find(plausible)
+    if plausible(0) {
+        return Some(0);
+    }
+    (imei(0) && plausible(8)).then_some(8)
 }
 
 /// Whether a place stands behind the time; the same types carry cells alone.
@@ -374,15 +378,21 @@ fn cell(draft: &mut Draft, c: &mut Cursor<'_>, wide: bool) -> Result<(), Complai
     Ok(())
 }
 
-fn position(parts: &Parts<'_>, c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Complaint> {
+/// A position whose time stands at `at`.
+fn position(
+    parts: &Parts<'_>,
+    at: usize,
+    c: &mut Cursor<'_>,
+    told: &mut Told,
+) -> Result<(), Complaint> {
     let draft = told.report();
     draft.set("message_type", parts.kind);
-    c.skip(dated(parts.content).unwrap_or(0))?;
+    c.skip(at)?;
     place(draft, c)?;
     let wide = parts.kind >= 0xa0;
     // Alarms tell the length of their cell; it may be 0 and its bytes there all the same.
     let told_length = matches!(parts.kind, 0x16 | 0x26 | 0x27 | 0xa4) && c.left() > 0;
-    if dated(parts.content) == Some(15) {
+    if at == 15 {
         return doubly_dated(parts.kind, draft, c);
     }
     if told_length {

@@ -55,7 +55,7 @@ struct H02Wire;
 impl Wire for H02Wire {
     fn cut(&self, bytes: &[u8], whole: bool) -> Cut {
         match bytes[0] {
-            b'*' => match scan::find(&bytes[..bytes.len().min(LINE_MAX)], |b| b == b'#') {
+            b'*' => match scan::find(&bytes[..bytes.len().min(LINE_MAX)], b'#') {
                 Some(end) => Cut::frame(end + 1),
                 None if bytes.len() >= LINE_MAX => Cut::too_long(LINE_MAX),
                 None if whole => Cut::frame(bytes.len()),

@@ -1,6 +1,8 @@
 //! HTTP/1.1 as phones speak it to a tracker port: one request cut out of a stream, and the few
 //! answers there are. Bytes only; heads by `httparse`.
 
+use std::mem::MaybeUninit;
+
 use bytes::Bytes;
 
 use super::BadFrame;
@@ -68,9 +70,10 @@ const HEAD_TOO_LARGE: &str = "HTTP/1.1 431 Request Header Fields Too Large\r\nCo
 
 /// Cuts the next request; `None`: not complete yet.
 pub(super) fn cut(bytes: &[u8]) -> Result<Option<Request<'_>>, Refusal> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut request = httparse::Request::new(&mut headers);
-    let head = match request.parse(&bytes[..bytes.len().min(HEAD_MAX)]) {
+    let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut []);
+    let head = &bytes[..bytes.len().min(HEAD_MAX)];
+    let head = match request.parse_with_uninit_headers(head, &mut headers) {
         Ok(httparse::Status::Complete(head)) => head,
         Ok(httparse::Status::Partial) if bytes.len() < HEAD_MAX => return Ok(None),
         Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {

@@ -110,13 +110,10 @@ struct Head<'a> {
 
 impl Wire for Jt808 {
     fn cut(&self, bytes: &[u8], _whole: bool) -> Cut {
-        let Some(from) = scan::find(bytes, |b| b == 0x7e) else {
-            return Cut::Skip(bytes.len());
-        };
-        if from > 0 {
-            return Cut::Skip(from);
+        if bytes.first() != Some(&0x7e) {
+            return Cut::Skip(scan::find(bytes, 0x7e).unwrap_or(bytes.len()));
         }
-        match scan::find(&bytes[1..bytes.len().min(1 + FRAME_MAX)], |b| b == 0x7e) {
+        match scan::find(&bytes[1..bytes.len().min(1 + FRAME_MAX)], 0x7e) {
             // Two marks: the first one ended a frame that is lost.
             Some(0) => Cut::Skip(1),
             Some(end) => Cut::frame(end + 2),
@@ -135,7 +132,7 @@ impl Wire for Jt808 {
         let inside = frame.strip_prefix(&[0x7e]).unwrap_or(frame);
         let inside = inside.strip_suffix(&[0x7e]).unwrap_or(inside);
         let mut plain = inside;
-        if scan::find(inside, |b| b == 0x7d).is_some() {
+        if scan::find(inside, 0x7d).is_some() {
             unescape(inside, &mut self.plain);
             // What comes from a capture may have lost its escapes.
             let lost = told.lenient && checksum::xor(inside) == 0;
@@ -148,9 +145,10 @@ impl Wire for Jt808 {
         };
         told.checksum((*sent).into(), checksum::xor(message).into())?;
         let mut c = Cursor::new(message);
-        let (head, device) = head(&mut c)?;
+        let head = head(&mut c)?;
         self.address = Address::of(head.address);
-        let device = device.id();
+        let phone = device(&head.address[usize::from(head.new)..]);
+        let device = phone.id();
         told.from(device)?;
         if head.id == 0x0102 && head.part.is_none() {
             told.shows(code(&head, c.rest()));
@@ -269,16 +267,15 @@ fn unescape(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-fn head<'a>(c: &mut Cursor<'a>) -> Result<(Head<'a>, Phone), Complaint> {
+fn head<'a>(c: &mut Cursor<'a>) -> Result<Head<'a>, Complaint> {
     let (id, attributes) = (c.u16()?, c.u16()?);
     // Locks use the attributes for something else.
     let lock = matches!(id, 0x5501 | 0x5502);
     let new = attributes & 0x4000 != 0 && !lock;
     let address = c.take(if new { 11 } else { 6 })?;
-    let phone = &address[usize::from(new)..];
     let serial = if lock { c.u8()?.into() } else { c.u16()? };
     let part = if attributes & 0x2000 != 0 && !lock { Some((c.u16()?, c.u16()?)) } else { None };
-    Ok((Head { id, address, new, serial, part }, device(phone)))
+    Ok(Head { id, address, new, serial, part })
 }
 
 /// What a device calls itself.
@@ -323,10 +320,16 @@ fn packet(id: u16, new: bool, address: &[u8], serial: u16, body: &[u8]) -> Bytes
     let (id, serial) = (id.to_be_bytes(), serial.to_be_bytes());
     let length = (body.len() as u16 | if new { 0x4000 } else { 0 }).to_be_bytes();
     let parts: [&[u8]; 5] = [&id, &length, address, &serial, body];
-    let sum = parts.iter().fold(0, |sum, part| sum ^ checksum::xor(part));
     inbox::reply(|out| {
         out.push(0x7e);
-        parts.into_iter().chain([&[sum][..]]).for_each(|part| escape(part, out));
+        for part in parts {
+            out.extend_from_slice(part);
+        }
+        out.push(checksum::xor(&out[1..]));
+        if scan::find_any(&out[1..], &[0x7e, 0x7d]).is_some() {
+            let plain = out.split_off(1);
+            escape(&plain, out);
+        }
         out.push(0x7e);
     })
 }
@@ -443,8 +446,8 @@ fn body(head: &Head<'_>, c: &mut Cursor<'_>, told: &mut Told) -> Result<(), Comp
 /// A position and its items.
 fn position(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
     let (alarms, status) = (c.u32()?, c.u32()?);
-    for (_, name) in ALARMS.iter().filter(|(bit, _)| alarms & 1 << bit != 0) {
-        draft.alarm(name);
+    if alarms != 0 {
+        raised(draft, alarms);
     }
     place_of(draft, status, c)?;
     // A last byte alone is no item.
@@ -455,6 +458,12 @@ fn position(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Complaint> {
         let _skipped = item::read(draft, id, &mut Cursor::new(bytes)).is_err();
     }
     Ok(())
+}
+
+fn raised(draft: &mut Draft, alarms: u32) {
+    for (_, name) in ALARMS.iter().filter(|(bit, _)| alarms & 1 << bit != 0) {
+        draft.alarm(name);
+    }
 }
 
 fn status(draft: &mut Draft, status: u32) {

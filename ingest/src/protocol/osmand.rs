@@ -17,6 +17,7 @@
 //! A connection is kept open unless the phone asks otherwise; every request names its device
 //! anew, since a proxy may send those of many phones over one connection.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +25,7 @@ use bytes::Bytes;
 use super::inbox::Inbox;
 use super::{Admission, BadFrame, Decode, DecodeError, Encode, Options, Protocol, http};
 use super::{Step, Transport, When};
+use crate::attribute::Attributes;
 use crate::fix::Report;
 use crate::id::DeviceId;
 use crate::time::Timestamp;
@@ -66,11 +68,30 @@ impl Protocol for OsmAnd {
 /// A record as a request gives it: filled, or with a position out of range.
 type Record = Result<Report, OutOfRange>;
 
+/// The records of a request; most have one.
+#[derive(Debug, Default)]
+struct Records {
+    first: Option<Record>,
+    more: std::vec::IntoIter<Record>,
+}
+
+impl Records {
+    fn one(record: Record) -> Self {
+        Self { first: Some(record), more: Vec::new().into_iter() }
+    }
+    fn of(records: Vec<Record>) -> Self {
+        Self { first: None, more: records.into_iter() }
+    }
+    fn next(&mut self) -> Option<Record> {
+        self.first.take().or_else(|| self.more.next())
+    }
+}
+
 /// What a request says.
 #[derive(Debug)]
 struct Message {
     device: DeviceId,
-    records: Vec<Record>,
+    records: Records,
     /// What the request shows.
     secret: Option<Vec<u8>>,
 }
@@ -85,6 +106,8 @@ struct Decoder {
     ended: bool,
     /// The connection ends when this request has been answered.
     close: bool,
+    /// Who spoke last: most connections are one phone's.
+    last: Option<DeviceId>,
     state: State,
 }
 
@@ -93,7 +116,7 @@ enum State {
     #[default]
     Ready,
     Asked(Message),
-    Records(std::vec::IntoIter<Record>),
+    Records(Records),
     /// Refused; the next step says so.
     Refuse(Bytes),
     /// Answered; the connection goes on or ends.
@@ -102,11 +125,16 @@ enum State {
 }
 
 impl Decoder {
-    fn begin(&mut self) -> Result<Option<Step>, DecodeError> {
+    /// The next request; what it says is put into memory of `report`'s.
+    fn begin(&mut self, report: &mut Report) -> Result<Option<Step>, DecodeError> {
         let rest = self.inbox.rest();
+        if rest.is_empty() {
+            self.inbox.release();
+            return Ok(Some(Step::NeedBytes));
+        }
         let request = match http::cut(rest) {
             Ok(Some(request)) => request,
-            Ok(None) if self.ended && !rest.is_empty() => {
+            Ok(None) if self.ended => {
                 let reason = format!("{} bytes of an unfinished request", rest.len());
                 let error = DecodeError::new(BadFrame::Truncated, rest.len(), reason, rest);
                 self.inbox.skip(usize::MAX);
@@ -114,10 +142,7 @@ impl Decoder {
                 self.state = State::Refuse(http::bad_request(true));
                 return Err(error);
             }
-            Ok(None) => {
-                self.inbox.release();
-                return Ok(Some(Step::NeedBytes));
-            }
+            Ok(None) => return Ok(Some(Step::NeedBytes)),
             Err(refusal) => {
                 let error = DecodeError::new(refusal.kind, 0, refusal.reason, rest);
                 self.inbox.skip(usize::MAX);
@@ -129,7 +154,9 @@ impl Decoder {
         self.close = request.close;
         let length = request.length;
         let secret = request.secret();
-        let message = read(&request, self.received_at)
+        let mut memory = std::mem::take(&mut report.attributes);
+        memory.clear();
+        let message = read(&request, self.received_at, self.last.as_ref(), memory)
             .map(|message| Message { secret, ..message })
             .map_err(|(kind, reason)| DecodeError::new(kind, 0, reason, &rest[..length]));
         self.inbox.skip(length);
@@ -148,16 +175,23 @@ impl Decoder {
 }
 
 /// Reads a query, a form or JSON.
-fn read(request: &http::Request<'_>, received_at: Timestamp) -> Result<Message, Complaint> {
+fn read(
+    request: &http::Request<'_>,
+    received_at: Timestamp,
+    last: Option<&DeviceId>,
+    memory: Attributes,
+) -> Result<Message, Complaint> {
     let query = request.target.split_once('?').map_or("", |(_, query)| query);
     let json = b"application/json";
     if request.content_type.get(..json.len()).is_some_and(|t| t.eq_ignore_ascii_case(json)) {
         return json::read(request.body, query, received_at);
     }
     if query.is_empty() {
-        return query::read(&String::from_utf8_lossy(request.body), received_at);
+        let form = std::str::from_utf8(request.body)
+            .map_or_else(|_| String::from_utf8_lossy(request.body), Cow::Borrowed);
+        return query::read(&form, received_at, last, memory);
     }
-    query::read(query, received_at)
+    query::read(query, received_at, last, memory)
 }
 
 impl Decode for Decoder {
@@ -173,7 +207,7 @@ impl Decode for Decoder {
         loop {
             match std::mem::take(&mut self.state) {
                 State::Ready => {
-                    if let Some(step) = self.begin()? {
+                    if let Some(step) = self.begin(report)? {
                         return Ok(step);
                     }
                 }
@@ -221,7 +255,8 @@ impl Decode for Decoder {
     fn admit(&mut self, verdict: Admission) {
         self.state = match std::mem::take(&mut self.state) {
             State::Asked(message) if verdict == Admission::Admitted => {
-                State::Records(message.records.into_iter())
+                self.last = Some(message.device);
+                State::Records(message.records)
             }
             State::Asked(_) => State::Refuse(http::bad_request(self.close)),
             other => other,

@@ -226,17 +226,17 @@ impl Plain {
 }
 
 /// An attribute that is a whole number.
-pub(super) fn whole(report: &Report, key: impl Into<Key>) -> Option<i64> {
+pub(super) fn whole(report: &Report, key: impl Into<Key<'static>>) -> Option<i64> {
     match report.attributes.get(&key.into()) {
-        Some(Value::Int(v)) => Some(*v),
+        Some(Value::Int(v)) => Some(v),
         _ => None,
     }
 }
 
 /// An attribute that is a yes or no.
-pub(super) fn flag(report: &Report, key: impl Into<Key>) -> Option<bool> {
+pub(super) fn flag(report: &Report, key: impl Into<Key<'static>>) -> Option<bool> {
     match report.attributes.get(&key.into()) {
-        Some(Value::Bool(v)) => Some(*v),
+        Some(Value::Bool(v)) => Some(v),
         _ => None,
     }
 }

@@ -15,7 +15,7 @@
 //! Ignored: cells. What peripherals say is in `suntech/peripheral.rs`.
 
 use super::cursor::{Cursor, digits_of};
-use super::fields::{Fields, decimal, text, trimmed};
+use super::fields::{decimal, text, trimmed, with_fields};
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{Telling, clock, scan};
@@ -62,7 +62,7 @@ impl Wire for Suntech {
                 Some(end) if end <= LINE_MAX && (bytes.len() >= end || !whole) => {
                     let rest = bytes.get(end..).unwrap_or_default();
                     let seen = &rest[..rest.len().min(LINE_MAX)];
-                    match scan::find(seen, |b| b == b'\r') {
+                    match scan::find(seen, b'\r') {
                         Some(at) => Cut::Frame { from: 0, to: end + at, next: end + at + 1 },
                         None => Cut::unended(bytes.len(), whole, 2 * LINE_MAX),
                     }
@@ -103,14 +103,10 @@ impl Wire for Suntech {
 }
 
 fn sentence(line: &str, told: &mut Told) -> Result<(), Complaint> {
-    let mut all = [""; FIELDS_MAX];
-    let mut count = 0;
-    let mut fields = Fields::new(line, ';');
-    for (slot, field) in all.iter_mut().zip(std::iter::from_fn(|| fields.next())) {
-        *slot = trimmed(field);
-        count += 1;
-    }
-    let f = &all[..count];
+    with_fields::<FIELDS_MAX, _>(line, ';', trimmed, |fields| message_of(line, fields, told))
+}
+
+fn message_of(line: &str, f: &[&str], told: &mut Told) -> Result<(), Complaint> {
     let head = f[0];
     let split = head.len().saturating_sub(3);
     let (family, word) = (head.get(..split).unwrap_or(""), head.get(split..).unwrap_or(""));

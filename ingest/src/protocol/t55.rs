@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use super::inbox::Inbox;
 use super::{Admission, BadFrame, Checksum, Decode, DecodeError, Encode, Options, Protocol};
-use super::{Step, Transport};
+use super::{Step, Transport, scan};
 use crate::fix::Report;
 use crate::id::DeviceId;
 use crate::time::Timestamp;
@@ -97,20 +97,33 @@ struct Decoder {
     verdict: Option<Admission>,
     closed: bool,
     epochs: Epochs,
-    /// Fixes to report, with the device that sent them; at most two a line.
-    due: VecDeque<(Option<DeviceId>, Part)>,
+    /// Fixes to report, and who sent them; at most two a line.
+    due: VecDeque<(Owner, Part)>,
     /// A fix that came before any identity.
     early: Option<Part>,
+}
+
+/// Whose a fix is.
+#[derive(Debug)]
+enum Owner {
+    /// Of the device that speaks; nobody's before one has said who it is.
+    Speaker,
+    /// Of the one that spoke before.
+    Former(DeviceId),
 }
 
 impl Decoder {
     /// Length of the next line and of its end, where it is complete.
     fn cut(&mut self) -> Result<Option<(usize, usize)>, DecodeError> {
         let rest = self.inbox.rest();
-        let end = rest[self.scanned..].iter().position(|b| matches!(b, b'\r' | b'\n'));
+        let end = scan::find_any(&rest[self.scanned..], b"\r\n");
         let whole = self.udp || self.ended;
         let cut = match end {
-            Some(at) => Some((self.scanned + at, 1)),
+            Some(at) => {
+                let length = self.scanned + at;
+                let both = rest[length..].starts_with(b"\r\n");
+                Some((length, if both { 2 } else { 1 }))
+            }
             None if whole && !rest.is_empty() => Some((rest.len(), 0)),
             None => None,
         };
@@ -155,14 +168,12 @@ impl Decoder {
                 return Ok(Some(Step::Identify(device)));
             }
             Ok(Line::Part(part)) => {
-                let device = self.device.as_ref();
-                self.epochs.take(part, &mut |part| self.due.push_back((device.cloned(), part)));
+                self.epochs.take(part, &mut |part| self.due.push_back((Owner::Speaker, part)));
             }
             Ok(Line::Whole(part)) => {
-                let device = self.device.clone();
-                let before = self.epochs.let_go().map(|before| (device.clone(), before));
+                let before = self.epochs.let_go().map(|before| (Owner::Speaker, before));
                 self.due.extend(before);
-                self.due.push_back((device, *part));
+                self.due.push_back((Owner::Speaker, *part));
             }
             Ok(Line::Extra(extra)) => self.epochs.add(&extra),
             Err((kind, offset, reason)) => {
@@ -180,7 +191,7 @@ impl Decoder {
         if (self.udp || self.ended)
             && let Some(part) = self.epochs.let_go()
         {
-            self.due.push_back((self.device.clone(), part));
+            self.due.push_back((Owner::Speaker, part));
             return None;
         }
         self.inbox.release();
@@ -194,18 +205,11 @@ impl Decoder {
             self.closed = !self.udp;
             return;
         }
-        if let Some(part) = self.epochs.let_go() {
-            self.due.push_back((self.device.clone(), part));
-        }
-        if self.device.is_none() {
-            for (from, _) in &mut self.due {
-                from.get_or_insert_with(|| device.clone());
-            }
-            if let Some(part) = self.early.take() {
-                self.due.push_front((Some(device.clone()), part));
-            }
-        }
-        self.device = Some(device);
+        let held = self.epochs.let_go();
+        let early = self.early.take();
+        self.due.extend(early.map(|part| (Owner::Speaker, part)));
+        let owner = self.device.replace(device).map_or(Owner::Speaker, Owner::Former);
+        self.due.extend(held.map(|part| (owner, part)));
     }
 
     /// A fix that nobody owns yet takes the place of the one before it.
@@ -240,12 +244,15 @@ impl Decode for Decoder {
                 self.admitted(device, verdict);
                 continue;
             }
-            if let Some((device, part)) = self.due.pop_front() {
-                let Some(device) = device else {
-                    self.keep_early(part)?;
-                    continue;
-                };
-                report.device = device;
+            if let Some((owner, part)) = self.due.pop_front() {
+                match (owner, &self.device) {
+                    (Owner::Former(device), _) => report.device = device,
+                    (Owner::Speaker, Some(device)) => report.device.clone_from(device),
+                    (Owner::Speaker, None) => {
+                        self.keep_early(part)?;
+                        continue;
+                    }
+                }
                 part.fill(report)
                     .map_err(|e| DecodeError::new(BadFrame::Range, 0, e.to_string(), &[]))?;
                 return Ok(Step::Report);

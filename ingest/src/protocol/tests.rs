@@ -190,22 +190,22 @@ fn a_report(protocol: &'static str) -> impl Strategy<Value = Report> {
         })
         .ok();
         let a = &mut report.attributes;
-        a.set(Key::Known("satellites", 0), Value::Int(satellites));
-        a.set(Key::Known("hdop", 0), Value::Float(f64::from(large % 200) / 10.0));
+        a.set(Key::from("satellites"), Value::Int(satellites));
+        a.set(Key::from("hdop"), Value::Float(f64::from(large % 200) / 10.0));
         if t55 {
             return report;
         }
-        a.set(Key::Known("event", 0), Value::Int(i64::from(event.unwrap_or(0))));
-        a.set(Key::Known("priority", 0), Value::Int(i64::from(flag)));
-        a.set(Key::Known("ignition", 0), Value::Bool(flag));
-        a.set(Key::Known("input", 3), Value::Bool(!flag));
-        a.set(Key::Known("acceleration_x_milli_g", 0), Value::Int(i64::from(small)));
-        a.set(Key::Known("power_volts", 0), Value::Float(f64::from(large % 90_000) / 1000.0));
-        a.set(Key::Known("odometer_metres", 0), Value::Int(i64::from(large)));
-        a.set(Key::Known("driver_id", 0), Value::Text(format!("0A{large:014X}")));
+        a.set(Key::from("event"), Value::Int(i64::from(event.unwrap_or(0))));
+        a.set(Key::from("priority"), Value::Int(i64::from(flag)));
+        a.set(Key::from("ignition"), Value::Bool(flag));
+        a.set(Key::from(("input", 3)), Value::Bool(!flag));
+        a.set(Key::from("acceleration_x_milli_g"), Value::Int(i64::from(small)));
+        a.set(Key::from("power_volts"), Value::Float(f64::from(large % 90_000) / 1000.0));
+        a.set(Key::from("odometer_metres"), Value::Int(i64::from(large)));
+        a.set(Key::from("driver_id"), Value::from(format!("0A{large:014X}")));
         a.set(Key::Io(u32::from(event.unwrap_or(3)) | 0x100), Value::Int(i64::from(small)));
         if !teltonika {
-            a.set(Key::Other(format!("x_{small}")), Value::Text(word));
+            a.set(Key::Other(format!("x_{small}").into()), Value::from(word));
         }
         report
     })

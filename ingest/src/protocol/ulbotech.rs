@@ -61,7 +61,7 @@ impl Wire for Ulbotech {
             _ => return Cut::no_frame(bytes, "F8 or `*`"),
         };
         let seen = &bytes[1..bytes.len().min(FRAME_MAX)];
-        match scan::find(seen, |b| b == end) {
+        match scan::find(seen, end) {
             Some(at) => Cut::frame(at + 2),
             None if bytes.len() >= FRAME_MAX => Cut::too_long(FRAME_MAX),
             None => Cut::Need,

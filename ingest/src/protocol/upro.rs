@@ -47,7 +47,7 @@ impl Wire for Upro {
         if let Some(skip) = Cut::before(b'*', bytes) {
             return skip;
         }
-        match scan::find(&bytes[..bytes.len().min(LINE_MAX)], |b| b == b'#') {
+        match scan::find(&bytes[..bytes.len().min(LINE_MAX)], b'#') {
             Some(end) => Cut::frame(end + 1),
             None if bytes.len() >= LINE_MAX => Cut::too_long(LINE_MAX),
             None if whole => Cut::frame(bytes.len()),

@@ -59,7 +59,7 @@ impl Wire for Watch {
             Some(end) if bytes.len() <= end && !whole => return Cut::Need,
             _ => {}
         }
-        match scan::find(&bytes[..bytes.len().min(FRAME_MAX)], |b| b == b']') {
+        match scan::find(&bytes[..bytes.len().min(FRAME_MAX)], b']') {
             Some(end) => Cut::frame(end + 1),
             None if bytes.len() >= FRAME_MAX => Cut::too_long(FRAME_MAX),
             None if whole => Cut::frame(bytes.len()),

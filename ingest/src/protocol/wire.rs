@@ -180,7 +180,7 @@ impl Cut {
     }
     /// Whatever stands before the first `mark`, which begins a frame; `None` where it stands first.
     pub(super) fn before(mark: u8, bytes: &[u8]) -> Option<Self> {
-        let from = scan::find(bytes, |b| b == mark).unwrap_or(bytes.len());
+        let from = scan::find(bytes, mark).unwrap_or(bytes.len());
         (from > 0).then_some(Self::Skip(from))
     }
     /// Nothing ends a line yet: what came whole is one, more than `most` bytes are none.
@@ -233,6 +233,30 @@ impl Complaint {
     }
 }
 
+/// What names an attribute in a decoder: mostly a constant text, seen as the number of its line.
+pub(super) trait Keyed<'a> {
+    fn key(self) -> Key<'a>;
+}
+impl<'a> Keyed<'a> for Key<'a> {
+    fn key(self) -> Key<'a> {
+        self
+    }
+}
+#[expect(clippy::inline_always, reason = "a constant text becomes a number")]
+impl<'a> Keyed<'a> for &'static str {
+    #[inline(always)]
+    fn key(self) -> Key<'a> {
+        Key::from((self, 0))
+    }
+}
+#[expect(clippy::inline_always, reason = "a constant text becomes a number")]
+impl<'a> Keyed<'a> for (&'static str, u16) {
+    #[inline(always)]
+    fn key(self) -> Key<'a> {
+        Key::from(self)
+    }
+}
+
 /// A report in the making.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -249,21 +273,15 @@ impl Draft {
     pub(super) fn time(&mut self, time: Option<Timestamp>) {
         self.report.time = time;
     }
-    pub(super) fn set(&mut self, key: impl Into<Key>, value: impl Into<Value>) {
-        let key = key.into();
-        debug_assert!(
-            !matches!(&key, Key::Known(name, _) if crate::attribute::known(name).is_none()),
-            "`{key}` is registered"
-        );
-        self.put(key, value.into());
-    }
-    /// One place for what many lines of many protocols call.
-    #[inline(never)]
-    fn put(&mut self, key: Key, value: Value) {
-        self.report.attributes.set(key, value);
+    #[expect(clippy::inline_always, reason = "a constant key becomes the number of its line")]
+    #[inline(always)]
+    pub(super) fn set<'a>(&mut self, key: impl Keyed<'a>, value: impl Into<Value<'a>>) {
+        self.report.attributes.set(key.key(), value.into());
     }
     /// Sets what is there.
-    pub(super) fn maybe(&mut self, key: impl Into<Key>, value: Option<impl Into<Value>>) {
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
+    pub(super) fn maybe<'a>(&mut self, key: impl Keyed<'a>, value: Option<impl Into<Value<'a>>>) {
         if let Some(value) = value {
             self.set(key, value);
         }
@@ -275,10 +293,10 @@ impl Draft {
             Some(Value::Text(before)) => format!("{before},{name}"),
             _ => name.to_owned(),
         };
-        self.report.attributes.set(key, Value::Text(all));
+        self.report.attributes.set(key, Value::Text(all.into()));
     }
     /// A value under a name that the sender chose; the registry's where it knows it.
-    pub(super) fn named(&mut self, name: &str, value: impl Into<Value>) {
+    pub(super) fn named<'a>(&mut self, name: &'a str, value: impl Into<Value<'a>>) {
         if let Some((key, value)) = crate::attribute::from_traccar(name, value.into()) {
             self.report.attributes.set(key, value);
         }
@@ -288,14 +306,16 @@ impl Draft {
         self.report.time.is_none()
     }
     /// An attribute that is text.
-    pub(super) fn words(&self, key: impl Into<Key>) -> Option<String> {
-        match self.report.attributes.get(&key.into()) {
-            Some(Value::Text(text)) => Some(text.clone()),
+    pub(super) fn words(&self, key: impl Keyed<'static>) -> Option<String> {
+        match self.report.attributes.get(&key.key()) {
+            Some(Value::Text(text)) => Some(text.into_owned()),
             _ => None,
         }
     }
-    pub(super) fn has(&self, key: impl Into<Key>) -> bool {
-        self.report.attributes.get(&key.into()).is_some()
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
+    pub(super) fn has(&self, key: impl Keyed<'static>) -> bool {
+        self.report.attributes.get(&key.key()).is_some()
     }
     /// One radio cell: country, network, area, id and, where known, strength in dBm.
     pub(super) fn cell(&mut self, nth: u16, (mcc, mnc, area, id): (u16, u16, u32, u64)) {

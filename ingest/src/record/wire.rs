@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use prost::{Message, Oneof};
 
-use super::{Attributes, BadRecord, DeviceInput, DeviceRecord, Fix, Key, Measured, Pid};
+use super::{Attributes, BadRecord, DeviceInput, DeviceRecord, Fix, Key, Measured, Name, Pid};
 pub(super) mod put;
 
 use super::{DeviceId, Network, Position, Report, Secret, TenantId, Timestamp, Value, VehicleId};
@@ -160,23 +160,23 @@ impl WireReport {
     }
 }
 
-fn attribute_from_wire(wire: WireAttribute) -> Result<(Key, Value), BadRecord> {
+fn attribute_from_wire(wire: WireAttribute) -> Result<(Key<'static>, Value<'static>), BadRecord> {
     let key = match wire.key {
         // A name that a newer registry knows and this one does not is kept as it is spelled.
-        Some(WireKey::Known(name)) => match crate::attribute::known(&name) {
+        Some(WireKey::Known(name)) => match Name::of(&name) {
             Some(name) => Key::Known(name, u16::try_from(wire.number).unwrap_or(u16::MAX)),
-            None if wire.number == 0 => Key::Other(name),
-            None => Key::Other(format!("{name}{}", wire.number)),
+            None if wire.number == 0 => Key::Other(name.into()),
+            None => Key::Other(format!("{name}{}", wire.number).into()),
         },
         Some(WireKey::Io(n)) => Key::Io(n),
-        Some(WireKey::Other(name)) => Key::Other(name),
+        Some(WireKey::Other(name)) => Key::Other(name.into()),
         None => return Err(BadRecord::Value("attribute without a key".into())),
     };
     let value = match wire.value {
         Some(WireValue::Bool(v)) => Value::Bool(v),
         Some(WireValue::Int(v)) => Value::Int(v),
         Some(WireValue::Float(v)) => Value::Float(v),
-        Some(WireValue::Text(v)) => Value::Text(v),
+        Some(WireValue::Text(v)) => Value::Text(v.into()),
         None => return Err(BadRecord::Value(format!("attribute `{key}` without a value"))),
     };
     Ok((key, value))
@@ -203,17 +203,17 @@ impl TryFrom<WireAttributes> for Attributes {
     }
 }
 
-fn attribute_to_wire((key, value): (&Key, &Value)) -> WireAttribute {
+fn attribute_to_wire((key, value): (Key<'_>, Value<'_>)) -> WireAttribute {
     let (key, number) = match key {
-        Key::Known(name, number) => (WireKey::Known((*name).to_owned()), u32::from(*number)),
-        Key::Io(n) => (WireKey::Io(*n), 0),
-        Key::Other(name) => (WireKey::Other(name.clone()), 0),
+        Key::Known(name, number) => (WireKey::Known(name.as_str().to_owned()), number.into()),
+        Key::Io(n) => (WireKey::Io(n), 0),
+        Key::Other(name) => (WireKey::Other(name.into_owned()), 0),
     };
     let value = match value {
-        Value::Bool(v) => WireValue::Bool(*v),
-        Value::Int(v) => WireValue::Int(*v),
-        Value::Float(v) => WireValue::Float(*v),
-        Value::Text(v) => WireValue::Text(v.clone()),
+        Value::Bool(v) => WireValue::Bool(v),
+        Value::Int(v) => WireValue::Int(v),
+        Value::Float(v) => WireValue::Float(v),
+        Value::Text(v) => WireValue::Text(v.into_owned()),
     };
     WireAttribute { key: Some(key), number, value: Some(value) }
 }
@@ -228,7 +228,7 @@ fn attributes_from_wire(wire: Vec<WireAttribute>) -> Result<Attributes, BadRecor
 }
 
 /// The bytes of a value that enter a pid: tag and content.
-pub(super) fn value_bytes(value: &Value) -> Vec<u8> {
+pub(super) fn value_bytes(value: &Value<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     put::attribute(&mut out, &Key::Io(0), value);
     out
@@ -337,7 +337,7 @@ mod tests {
         }
     }
 
-    fn value() -> impl Strategy<Value = Value> {
+    fn value() -> impl Strategy<Value = Value<'static>> {
         prop_oneof![
             any::<bool>().prop_map(Value::Bool),
             any::<i64>().prop_map(Value::Int),
@@ -346,12 +346,12 @@ mod tests {
         ]
     }
 
-    fn key() -> impl Strategy<Value = Key> {
+    fn key() -> impl Strategy<Value = Key<'static>> {
         prop_oneof![
             (prop::sample::select(vec!["event", "alarm", "power_volts"]), 0..3_u16)
                 .prop_map(Key::from),
             any::<u32>().prop_map(Key::Io),
-            "[a-z]{1,40}".prop_map(Key::Other),
+            "[a-z]{1,40}".prop_map(|name| Key::Other(name.into())),
         ]
     }
 
@@ -394,8 +394,8 @@ mod tests {
             let record = Heard::new(&tenant, "teltonika", &report, received).record(Bytes::new());
             prop_assert_eq!(record.value.unwrap(), input.envelope().encode());
             for (_, value) in report.attributes.iter() {
-                let derived = attribute_to_wire((&Key::Io(0), value)).encode_to_vec();
-                prop_assert_eq!(value_bytes(value), derived);
+                let derived = attribute_to_wire((Key::Io(0), value.clone())).encode_to_vec();
+                prop_assert_eq!(value_bytes(&value), derived);
             }
         }
     }

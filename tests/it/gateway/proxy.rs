@@ -48,9 +48,9 @@ async fn conflicts_are_between_the_addresses_that_the_proxy_names() {
     assert!(!login_for(&door, EVE).await.1);
     until(|| !door.inputs().is_empty()).await;
     let conflict = door.inputs().remove(0).report;
-    let named = ingest::attribute::Key::Other(ingest::record::CONFLICT.to_owned());
+    let named = ingest::attribute::Key::Other(ingest::record::CONFLICT.into());
     let address = ingest::attribute::Value::Text("192.0.2.8".into());
-    assert_eq!(conflict.attributes.get(&named), Some(&address));
+    assert_eq!(conflict.attributes.get(&named), Some(address));
     // In version 2, byte by byte: the same address replaces itself.
     let rest = [192, 0, 2, 7, 198, 51, 100, 1, 0xdc, 0x04, 0x13, 0xa3];
     let header = [b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".as_slice(), &rest].concat();

@@ -109,12 +109,12 @@ fn form(device: &DeviceId, report: &Report) -> String {
         }
     }
     for (key, value) in report.attributes.iter() {
-        attribute(key, value, &mut out);
+        attribute(&key, &value, &mut out);
     }
     out
 }
 
-fn attribute(key: &Key, value: &Value, out: &mut String) {
+fn attribute(key: &Key<'_>, value: &Value<'_>, out: &mut String) {
     let (name, value) = to_traccar(key, value);
     let name = if name == "batteryLevel" { "batt" } else { &name };
     add(out, format_args!("&{}=", encoded(name)));

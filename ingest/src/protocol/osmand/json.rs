@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{Complaint, Message, Record, query};
+use super::{Complaint, Message, Record, Records, query};
 use crate::attribute::{Attributes, Key, Value, from_traccar, text_value};
 use crate::fix::{Fix, Measured, Report};
 use crate::id::DeviceId;
@@ -32,7 +32,7 @@ pub(super) fn read(body: &[u8], query: &str, received_at: Timestamp) -> Result<M
             .collect::<Result<_, _>>()?,
         _ => return Err((BadFrame::Malformed, "no `location`".to_owned())),
     };
-    Ok(Message { device, records, secret: None })
+    Ok(Message { device, records: Records::of(records), secret: None })
 }
 
 fn record(
@@ -71,19 +71,18 @@ fn record(
 }
 
 fn attributes(location: &Map<String, Json>, attributes: &mut Attributes) {
-    let mut put = |name, value: Option<Value>| {
+    let mut put = |name, value: Option<Value<'_>>| {
         if let Some(value) = value {
-            attributes.set(Key::Known(name, 0), value);
+            attributes.set(Key::from(name), value);
         }
     };
     let inner = |outer: &str, key: &str| location.get(outer).and_then(|o| o.get(key));
     let flag = |value: Option<&Json>| value.and_then(Json::as_bool).map(Value::Bool);
-    let text = |value: Option<&Json>| value.and_then(Json::as_str).map(text_value);
-    put("event", text(location.get("event")));
+    put("event", location.get("event").and_then(text));
     put("motion", flag(location.get("is_moving")));
     put("odometer_metres", location.get("odometer").and_then(scalar));
     put("mock", flag(location.get("mock")));
-    put("activity", text(inner("activity", "type")));
+    put("activity", inner("activity", "type").and_then(text));
     let level = inner("battery", "level").and_then(Json::as_f64);
     let percent = level.filter(|l| (0.0..=1.0).contains(l)).map(|l| l * 100.0);
     // A share such as 0.29 is a whole percentage that lost its last bit.
@@ -97,7 +96,11 @@ fn attributes(location: &Map<String, Json>, attributes: &mut Attributes) {
     }
 }
 
-fn scalar(value: &Json) -> Option<Value> {
+fn text(value: &Json) -> Option<Value<'_>> {
+    value.as_str().map(text_value)
+}
+
+fn scalar(value: &Json) -> Option<Value<'_>> {
     match value {
         Json::Bool(v) => Some(Value::Bool(*v)),
         Json::Number(v) => v.as_i64().map(Value::Int).or_else(|| v.as_f64().map(Value::Float)),

@@ -1,10 +1,13 @@
 //! The query and form shape.
 
-use super::{Complaint, Message};
+use std::borrow::Cow;
+
+use super::{Complaint, Message, Records};
 use crate::attribute::{Attributes, Key, Value, from_traccar, text_value};
 use crate::fix::{Fix, Measured, Report};
 use crate::id::DeviceId;
 use crate::protocol::BadFrame;
+use crate::protocol::fields::{Fields, decimal};
 use crate::time::Timestamp;
 
 const KNOT_MPS: f64 = 1852.0 / 3600.0;
@@ -19,18 +22,23 @@ struct Draft {
     attributes: Attributes,
 }
 
-/// Reads `key=value&..`.
-pub(super) fn read(query: &str, received_at: Timestamp) -> Result<Message, Complaint> {
+/// Reads `key=value&..`. `last` is who spoke before, `attributes` are memory to use.
+pub(super) fn read(
+    query: &str,
+    received_at: Timestamp,
+    last: Option<&DeviceId>,
+    attributes: Attributes,
+) -> Result<Message, Complaint> {
     let mut draft = Draft {
         device: None,
         time: None,
         lat: None,
         lng: None,
         measured: Measured { valid: true, ..Measured::default() },
-        attributes: Attributes::default(),
+        attributes,
     };
     for (key, value) in pairs(query) {
-        set(&mut draft, &key, &value)?;
+        set(&mut draft, &key, &value, last)?;
     }
     let Some(device) = draft.device else {
         return Err((BadFrame::NoIdentity, "neither `id` nor `deviceid`".to_owned()));
@@ -45,7 +53,7 @@ pub(super) fn read(query: &str, received_at: Timestamp) -> Result<Message, Compl
         }),
         _ => Ok(report),
     };
-    Ok(Message { device, records: vec![record], secret: None })
+    Ok(Message { device, records: Records::one(record), secret: None })
 }
 
 /// The identity in a query, where it has one.
@@ -56,16 +64,22 @@ pub(super) fn identity(query: &str) -> Option<DeviceId> {
 }
 
 /// Decoded pairs in their order.
-pub(in crate::protocol) fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
-    query.trim().split('&').filter(|p| !p.is_empty()).map(|pair| {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decoded(key), decoded(value))
+pub(in crate::protocol) fn pairs(
+    query: &str,
+) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    let mut all = Fields::new(query.trim(), '&');
+    std::iter::from_fn(move || all.next()).filter(|p| !p.is_empty()).map(|pair| {
+        let mut parts = Fields::new(pair, '=');
+        (decoded(parts.next().unwrap_or("")), decoded(parts.rest()))
     })
 }
 
 /// `%41` and `+` undone; what is not UTF-8 is replaced.
-fn decoded(text: &str) -> String {
+fn decoded(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
+    if !bytes.iter().any(|b| matches!(b, b'%' | b'+')) {
+        return Cow::Borrowed(text);
+    }
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
@@ -81,13 +95,22 @@ fn decoded(text: &str) -> String {
         }
         at += 1;
     }
-    String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+    Cow::Owned(match String::from_utf8(out) {
+        Ok(text) => text,
+        Err(e) => String::from_utf8_lossy(e.as_bytes()).into_owned(),
+    })
 }
 
-fn set(draft: &mut Draft, key: &str, value: &str) -> Result<(), Complaint> {
+fn set(
+    draft: &mut Draft,
+    key: &str,
+    value: &str,
+    last: Option<&DeviceId>,
+) -> Result<(), Complaint> {
     match key {
         "id" | "deviceid" => {
-            let id = DeviceId::new(value.trim());
+            let last = last.filter(|last| last.as_str() == value.trim());
+            let id = last.map_or_else(|| DeviceId::new(value.trim()), |last| Ok(last.clone()));
             draft.device = Some(id.map_err(|e| (BadFrame::NoIdentity, e.to_string()))?);
         }
         "valid" => draft.measured.valid = yes(value),
@@ -106,15 +129,15 @@ fn set(draft: &mut Draft, key: &str, value: &str) -> Result<(), Complaint> {
         "batt" => {
             let percent = Some(number(key, value)?).filter(|p| (0.0..=100.0).contains(p));
             if let Some(percent) = percent {
-                let key = Key::Known("battery_percent", 0);
+                let key = Key::from("battery_percent");
                 draft.attributes.set(key, Value::Float(percent));
             }
         }
         "charge" => {
-            draft.attributes.set(Key::Known("charging", 0), Value::Bool(yes(value)));
+            draft.attributes.set(Key::from("charging"), Value::Bool(yes(value)));
         }
         "driverUniqueId" => {
-            draft.attributes.set(Key::Known("driver_id", 0), text_value(value));
+            draft.attributes.set(Key::from("driver_id"), text_value(value));
         }
         _ => {
             if let Some((key, value)) = from_traccar(key, typed(value)) {
@@ -130,17 +153,18 @@ fn yes(value: &str) -> bool {
 }
 
 fn number(key: &str, value: &str) -> Result<f64, Complaint> {
-    let number = value.trim().parse::<f64>().ok().filter(|v| v.is_finite());
-    let shown: String = value.chars().take(40).collect();
-    number.ok_or_else(|| (BadFrame::Malformed, format!("{key} `{shown}` is no number")))
+    finite(value.trim()).ok_or_else(|| {
+        let shown: String = value.chars().take(40).collect();
+        (BadFrame::Malformed, format!("{key} `{shown}` is no number"))
+    })
 }
 
 /// A number where it is one, yes or no where it says so, else text.
-fn typed(value: &str) -> Value {
+fn typed(value: &str) -> Value<'_> {
     if let Ok(whole) = value.parse() {
         return Value::Int(whole);
     }
-    if let Some(number) = value.parse().ok().filter(|v: &f64| v.is_finite()) {
+    if let Some(number) = finite(value) {
         return Value::Float(number);
     }
     match value {
@@ -148,6 +172,14 @@ fn typed(value: &str) -> Value {
         "false" => Value::Bool(false),
         text => text_value(text),
     }
+}
+
+/// A finite number. Short plain decimals are read at once, to the same double.
+fn finite(text: &str) -> Option<f64> {
+    /// Digits of which every whole number is a double.
+    const EXACT: usize = 15;
+    let short = if text.len() <= EXACT { decimal(text) } else { None };
+    short.or_else(|| text.parse().ok().filter(|v: &f64| v.is_finite()))
 }
 
 /// Numbers below this are seconds, others milliseconds: 2038 in the one, January 1970 in the

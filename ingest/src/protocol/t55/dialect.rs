@@ -48,9 +48,13 @@ pub(super) fn read(
 /// A part and whom the line names.
 type Said<'a> = Result<(Option<&'a str>, Part), Complaint>;
 
-fn put(attributes: &mut Attributes, name: &'static str, value: Option<impl Into<Value>>) {
+fn put<'a>(
+    attributes: &mut Option<Box<Attributes>>,
+    name: &'static str,
+    value: Option<impl Into<Value<'a>>>,
+) {
     if let Some(value) = value {
-        attributes.set(Key::from(name), value.into());
+        attributes.get_or_insert_default().set(Key::from(name), value.into());
     }
 }
 
@@ -154,7 +158,8 @@ fn lines(mut fields: Fields<'_>, received_at: Timestamp) -> Said<'_> {
     put(&mut part.attributes, "output_mask", bits());
     for nth in 1..=4 {
         if let Some(volts) = fields.decimal("line")? {
-            part.attributes.set(Key::Known("analog_volts", nth), Value::Float(volts));
+            let attributes = part.attributes.get_or_insert_default();
+            attributes.set(Key::from(("analog_volts", nth)), Value::Float(volts));
         }
     }
     put(&mut part.attributes, "power_volts", fields.decimal("power")?);

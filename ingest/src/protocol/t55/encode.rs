@@ -83,11 +83,11 @@ fn sentences(report: &Report, out: &mut String) {
     };
     let valid = fix.is_some_and(|f| f.valid);
     let altitude = fix.and_then(|f| f.altitude).map(Metres::get);
-    let satellites = match report.attributes.get(&Key::Known("satellites", 0)) {
+    let satellites = match report.attributes.get(&Key::from("satellites")) {
         Some(Value::Int(v)) => v.to_string(),
         _ => String::new(),
     };
-    let hdop = match report.attributes.get(&Key::Known("hdop", 0)) {
+    let hdop = match report.attributes.get(&Key::from("hdop")) {
         Some(Value::Float(v)) => v.to_string(),
         _ => String::new(),
     };

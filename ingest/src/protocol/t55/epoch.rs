@@ -35,7 +35,7 @@ pub(super) struct Part {
     pub(super) hdop: Option<f64>,
     pub(super) extra: Extra,
     /// What dialects tell besides.
-    pub(super) attributes: Attributes,
+    pub(super) attributes: Option<Box<Attributes>>,
     pub(super) checksum_ok: Option<bool>,
 }
 
@@ -157,17 +157,17 @@ impl Part {
         report.time = Some(self.time);
         report.checksum_ok = self.checksum_ok;
         report.attributes.clear();
-        let mut put = |name, value: Option<Value>| {
+        let mut put = |name, value: Option<Value<'_>>| {
             if let Some(value) = value {
-                report.attributes.set(Key::Known(name, 0), value);
+                report.attributes.set(Key::from(name), value);
             }
         };
         put("satellites", self.satellites.map(|s| Value::Int(i64::from(s))));
         put("hdop", self.hdop.map(Value::Float));
         put("pdop", self.extra.pdop.map(Value::Float));
         put("vdop", self.extra.vdop.map(Value::Float));
-        for (key, value) in self.attributes.iter() {
-            report.attributes.set(key.clone(), value.clone());
+        for (key, value) in self.attributes.iter().flat_map(|all| all.iter()) {
+            report.attributes.set(key, value);
         }
         let fix = self.place.map(|(lng, lat)| {
             Fix::new(Measured {

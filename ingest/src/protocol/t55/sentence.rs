@@ -5,8 +5,8 @@ use nmea::ParseResult;
 use super::epoch::{Extra, Kind, Part};
 use super::{dialect, identity};
 use crate::id::DeviceId;
-use crate::protocol::BadFrame;
-use crate::protocol::fields::decimal;
+use crate::protocol::fields::{self, decimal};
+use crate::protocol::{BadFrame, checksum, scan};
 use crate::time::{Civil, Timestamp};
 
 /// What a line amounts to.
@@ -54,6 +54,13 @@ pub(super) fn read(
     if line.is_empty() {
         return Ok(Line::Nothing);
     }
+    // Most lines are one sentence and nothing else.
+    let alone = scan::find(line.as_bytes().get(1..).unwrap_or_default(), b'$').is_none();
+    match line.as_bytes() {
+        [b'$', _, _, b'R', b'M', b'C', b',', ..] if alone => return rmc(line, received_at),
+        [b'$', _, _, b'G', b'G', b'A', b',', ..] if alone => return gga(line, received_at),
+        _ => {}
+    }
     if let Some(read) = dialect::read(line, from, received_at) {
         return read;
     }
@@ -90,18 +97,19 @@ pub(super) fn unknown(line: &str) -> Complaint {
 
 /// The fields of a sentence and whether its checksum holds.
 pub(super) struct Fields<'a> {
-    fields: std::str::Split<'a, char>,
+    fields: fields::Fields<'a>,
     checksum_ok: Option<bool>,
 }
 
 impl<'a> Fields<'a> {
     pub(super) fn of(sentence: &'a str) -> Self {
         let sentence = sentence.trim_start_matches('$');
-        let (body, sum) = sentence.split_once('*').map_or((sentence, None), |(b, s)| (b, Some(s)));
-        let sum = sum.and_then(|s| u8::from_str_radix(s.trim(), 16).ok());
-        let xor = |text: &str| text.bytes().fold(0, |x, b| x ^ b);
+        let star = scan::find(sentence.as_bytes(), b'*').unwrap_or(sentence.len());
+        let (body, sum) = sentence.split_at(star);
+        let sum = sum.get(1..).and_then(|s| u8::from_str_radix(fields::trimmed(s), 16).ok());
+        let xor = |text: &str| checksum::xor(text.as_bytes());
         let checksum_ok = sum.map(|sum| xor(body) == sum || xor(body.trim_end()) == sum);
-        let mut fields = body.split(',');
+        let mut fields = fields::Fields::new(body, ',');
         fields.next();
         Self { fields, checksum_ok }
     }
@@ -110,7 +118,7 @@ impl<'a> Fields<'a> {
     }
     /// The next field; `None` behind the last one.
     pub(super) fn next(&mut self) -> Option<&'a str> {
-        self.fields.next().map(str::trim)
+        self.fields.next().map(fields::trimmed)
     }
     pub(super) fn text(&mut self) -> &'a str {
         self.next().unwrap_or("")
@@ -122,7 +130,7 @@ impl<'a> Fields<'a> {
             return Ok(None);
         }
         let degrees = decimal(text).and_then(|value| {
-            let degrees = (value / 100.0).floor();
+            let degrees = whole_degrees(text).unwrap_or_else(|| (value / 100.0).floor());
             let minutes = value - degrees * 100.0;
             (minutes < 60.0).then_some(degrees + minutes / 60.0)
         });
@@ -139,6 +147,20 @@ impl<'a> Fields<'a> {
         }
         decimal(text).map(Some).ok_or_else(|| bad(name, text))
     }
+}
+
+/// The degrees of `dddmm.mmmm`, where its digits show them without a division.
+fn whole_degrees(text: &str) -> Option<f64> {
+    /// So few digits are a double as they are.
+    const EXACT: usize = 15;
+    let (degrees, minutes): (&[u8], _) = match text.as_bytes() {
+        [a, b, rest @ ..] if rest.get(2) == Some(&b'.') => (&[*a, *b], rest),
+        [a, b, c, rest @ ..] if rest.get(2) == Some(&b'.') => (&[*a, *b, *c], rest),
+        _ => return None,
+    };
+    let digits = degrees.iter().chain(minutes.iter().take(2)).all(u8::is_ascii_digit);
+    let whole = degrees.iter().fold(0, |n, b| n * 10 + u32::from(b.wrapping_sub(b'0')));
+    (digits && text.len() <= EXACT).then(|| f64::from(whole))
 }
 
 pub(super) fn bad(name: &str, text: &str) -> Complaint {

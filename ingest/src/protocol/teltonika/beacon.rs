@@ -16,11 +16,11 @@ use crate::attribute::{Attributes, Key, Value, text_value};
 pub(super) fn set(id: u16, bytes: &[u8], attributes: &mut Attributes) {
     match id {
         256 | 325 => {
-            attributes.set(Key::Known("vin", 0), text_value(&String::from_utf8_lossy(bytes)));
+            attributes.set(Key::from("vin"), text_value(&String::from_utf8_lossy(bytes)));
         }
         281 => {
             let codes = String::from_utf8_lossy(bytes).replace(',', " ");
-            attributes.set(Key::Known("dtcs", 0), text_value(&codes));
+            attributes.set(Key::from("dtcs"), text_value(&codes));
         }
         // What ends too early is kept as far as it goes.
         385 => drop(beacons(bytes, attributes)),
@@ -42,15 +42,15 @@ fn beacons(bytes: &[u8], attributes: &mut Attributes) -> Option<()> {
     let mut number = 0;
     while reader.at < bytes.len() {
         number += 1;
-        let mut put = |name, value| attributes.set(Key::Known(name, number), value);
+        let mut put = |name, value| attributes.set(Key::from((name, number)), value);
         let flags = reader.byte()?;
         if flags & 0x20 != 0 {
-            put("beacon_uuid", Value::Text(hex(reader.slice(16)?)));
+            put("beacon_uuid", Value::from(hex(reader.slice(16)?)));
             put("beacon_major", Value::Int(i64::from(reader.short()?)));
             put("beacon_minor", Value::Int(i64::from(reader.short()?)));
         } else {
-            put("beacon_namespace", Value::Text(hex(reader.slice(10)?)));
-            put("beacon_instance", Value::Text(hex(reader.slice(6)?)));
+            put("beacon_namespace", Value::from(hex(reader.slice(10)?)));
+            put("beacon_instance", Value::from(hex(reader.slice(6)?)));
         }
         put("beacon_rssi_dbm", Value::Int(i64::from(reader.byte()? as i8)));
         if flags & 2 != 0 {
@@ -81,10 +81,10 @@ fn tags(bytes: &[u8], attributes: &mut Attributes) -> Option<()> {
 
 fn property(kind: u8, bytes: &[u8], number: u16, attributes: &mut Attributes) {
     let mut reader = Reader::new(bytes, 0);
-    let mut put = |name, value| attributes.set(Key::Known(name, number), value);
+    let mut put = |name, value| attributes.set(Key::from((name, number)), value);
     match (kind, bytes) {
         (0, [rssi]) => put("tag_rssi_dbm", Value::Int(i64::from(*rssi as i8))),
-        (1, id) => put("tag_id", Value::Text(hex(id))),
+        (1, id) => put("tag_id", Value::from(hex(id))),
         (2, [flags, rest @ ..]) => {
             if flags & 0x40 != 0 {
                 put("tag_low_battery", Value::Bool(true));
@@ -117,7 +117,7 @@ fn property(kind: u8, bytes: &[u8], number: u16, attributes: &mut Attributes) {
             let millivolts = reader.short().unwrap_or_default();
             put("tag_battery_millivolts", Value::Int(i64::from(millivolts)))
         }
-        (15, mac) => put("tag_mac", Value::Text(hex(mac))),
+        (15, mac) => put("tag_mac", Value::from(hex(mac))),
         _ => false,
     };
 }

@@ -84,7 +84,7 @@ pub(super) fn read(
         },
         Codec::Fourteen => content.split_first_chunk::<8>().map_or(content, |(_, text)| text),
         _ => {
-            report.attributes.set(Key::Known("message_type", 0), Value::Int(i64::from(kind)));
+            report.attributes.set(Key::from("message_type"), Value::Int(i64::from(kind)));
             content
         }
     };
@@ -94,17 +94,17 @@ pub(super) fn read(
 
 fn answer(content: &[u8], report: &mut Report) {
     let printable = content.iter().all(|b| matches!(b, 0x20..=0x7e | b'\r' | b'\n'));
-    let result = Key::Known("command_result", 0);
+    let result = Key::from("command_result");
     if !printable {
         let shown = &content[..content.len().min(SHOWN_MAX)];
-        report.attributes.set(result, Value::Text(hex(shown)));
+        report.attributes.set(result, Value::from(hex(shown)));
         return;
     }
     let text = String::from_utf8_lossy(content);
     let text = text.trim();
     // What a driver's card reader says: `GTSL|6|1|0|12749884|1|`.
     if let Some(driver) = text.strip_prefix("GTSL|").and_then(|t| t.split('|').nth(3)) {
-        report.attributes.set(Key::Known("driver_id", 0), text_value(driver));
+        report.attributes.set(Key::from("driver_id"), text_value(driver));
     } else if !weights(text, report) {
         report.attributes.set(result, text_value(text));
     }
@@ -129,10 +129,10 @@ fn weights(text: &str, report: &mut Report) -> bool {
         "trailer_total_kilograms",
     ];
     for (number, value) in (1..).zip(&numbers[..8]) {
-        report.attributes.set(Key::Known("axle_kilograms", number), Value::Float(*value));
+        report.attributes.set(Key::from(("axle_kilograms", number)), Value::Float(*value));
     }
     for (name, value) in totals.into_iter().zip(&numbers[8..]) {
-        report.attributes.set(Key::Known(name, 0), Value::Float(*value));
+        report.attributes.set(Key::from(name), Value::Float(*value));
     }
     true
 }
@@ -167,8 +167,8 @@ impl Photos {
                     return Some(Said::Ask(photo.request()));
                 }
                 let number = |v| Value::Int(i64::from(v));
-                report.attributes.set(Key::Known("photo_id", 0), number(photo.id));
-                report.attributes.set(Key::Known("photo_bytes", 0), number(photo.have));
+                report.attributes.set(Key::from("photo_id"), number(photo.id));
+                report.attributes.set(Key::from("photo_bytes"), number(photo.have));
                 self.0 = None;
                 Some(Said::Report)
             }

@@ -5,7 +5,7 @@
 //! or `TFT` devices. Without a known model only the former are named; all others stay `io<id>`, so
 //! that nothing is ever called what it is not.
 
-use crate::attribute::{Attributes, Key, Value};
+use crate::attribute::{Attributes, Key, Name, Value};
 
 /// Devices that share one list of ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub(super) enum Meaning {
 pub(super) struct Element {
     pub(super) id: u16,
     pub(super) family: Family,
-    pub(super) key: &'static str,
+    pub(super) name: Name,
     /// Number of a numbered key, else 0.
     pub(super) number: u16,
     pub(super) meaning: Meaning,
@@ -168,12 +168,12 @@ pub(super) const ELEMENTS: &[Element] = &[
     fmb(10803, "eye_temperature_celsius", 4, SignedParts(100.0)),
 ];
 
-const fn any(id: u16, key: &'static str, number: u16, meaning: Meaning) -> Element {
-    Element { id, family: Family::Any, key, number, meaning }
+const fn any(id: u16, name: &str, number: u16, meaning: Meaning) -> Element {
+    Element { id, family: Family::Any, name: Name::constant(name), number, meaning }
 }
 
-const fn fmb(id: u16, key: &'static str, number: u16, meaning: Meaning) -> Element {
-    Element { id, family: Family::Fmb, key, number, meaning }
+const fn fmb(id: u16, name: &str, number: u16, meaning: Meaning) -> Element {
+    Element { id, family: Family::Fmb, name: Name::constant(name), number, meaning }
 }
 
 /// By one-byte id: 1 + its line in [`ELEMENTS`], 0 where there is none.
@@ -213,9 +213,9 @@ pub(super) fn set(raw: Raw, family: Family, attributes: &mut Attributes) {
         SignedParts(parts) => Value::Float(raw.signed() as f64 / parts),
         Kmh => Value::Float(raw.unsigned() as f64 / 3.6),
         Flag => Value::Bool(raw.bits != 0),
-        Digits => Value::Text(raw.bits.to_string()),
+        Digits => Value::from(raw.bits.to_string()),
         Button if raw.bits == 0 => return,
-        Button => Value::Text(format!("{:016X}", raw.bits.swap_bytes())),
+        Button => Value::from(format!("{:016X}", raw.bits.swap_bytes())),
         Alarm(name) => return alarm(Some(name).filter(|_| raw.bits == 1), attributes),
         Driving => {
             let names = [None, Some(ACCELERATION), Some(BRAKING), Some(CORNERING)];
@@ -224,7 +224,7 @@ pub(super) fn set(raw: Raw, family: Family, attributes: &mut Attributes) {
         }
     };
     // Several FMB ids are one thing from different sources (OBD, CAN): the last one counts.
-    attributes.set(Key::Known(element.key, element.number), value);
+    attributes.set(Key::Known(element.name, element.number), value);
 }
 
 /// The alarms of harsh driving, 1 to 3.
@@ -235,7 +235,7 @@ pub(super) const CORNERING: &str = "hardCornering";
 /// Adds an alarm to those the record has; names are joined by commas.
 pub(super) fn alarm(name: Option<&str>, attributes: &mut Attributes) {
     let Some(name) = name else { return };
-    let key = Key::Known("alarm", 0);
+    let key = Key::from("alarm");
     let all = match attributes.get(&key) {
         Some(Value::Text(before)) if before.split(',').all(|a| a != name) => {
             format!("{before},{name}")
@@ -243,5 +243,5 @@ pub(super) fn alarm(name: Option<&str>, attributes: &mut Attributes) {
         Some(_) => return,
         None => name.to_owned(),
     };
-    attributes.set(key, Value::Text(all));
+    attributes.set(key, Value::Text(all.into()));
 }

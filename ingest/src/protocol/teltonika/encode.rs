@@ -135,8 +135,8 @@ fn data(codec: Codec, reports: &[Report]) -> Vec<u8> {
 }
 
 fn record(codec: Codec, report: &Report, out: &mut Vec<u8>) {
-    let whole = |name| match report.attributes.get(&Key::Known(name, 0)) {
-        Some(Value::Int(v)) => Some(*v),
+    let whole = |name: &'static str| match report.attributes.get(&Key::from(name)) {
+        Some(Value::Int(v)) => Some(v),
         _ => None,
     };
     out.extend(report.time.unwrap_or_default().millis().to_be_bytes());
@@ -170,7 +170,7 @@ fn elements(codec: Codec, attributes: &Attributes, out: &mut Vec<u8>) {
     let most = if codec.wide_ids() { u16::MAX } else { u16::from(u8::MAX) };
     let sent: Vec<(u16, usize, u64)> = attributes
         .iter()
-        .filter_map(|(key, value)| element(key, value))
+        .filter_map(|(key, value)| element(&key, &value))
         .filter(|(id, ..)| *id <= most)
         .take(usize::from(u8::MAX))
         .collect();
@@ -189,11 +189,11 @@ fn elements(codec: Codec, attributes: &Attributes, out: &mut Vec<u8>) {
 }
 
 /// Id, bytes and bits of an attribute, where the wire has a place for it.
-fn element(key: &Key, value: &Value) -> Option<(u16, usize, u64)> {
+fn element(key: &Key<'_>, value: &Value<'_>) -> Option<(u16, usize, u64)> {
     match (key, value) {
         (Key::Io(id), Value::Int(v)) => Some((u16::try_from(*id).ok()?, size_of(*v), *v as u64)),
         (Key::Known(name, number), value) => {
-            let same = |e: &&Element| e.key == *name && e.number == *number;
+            let same = |e: &&Element| e.name == *name && e.number == *number;
             let element = ELEMENTS.iter().filter(|e| e.family == Family::Any).find(same)?;
             let bits = bits(element.meaning, value)?;
             let size = match element.meaning {
@@ -206,7 +206,7 @@ fn element(key: &Key, value: &Value) -> Option<(u16, usize, u64)> {
     }
 }
 
-fn bits(meaning: Meaning, value: &Value) -> Option<i64> {
+fn bits(meaning: Meaning, value: &Value<'_>) -> Option<i64> {
     match (meaning, value) {
         (Meaning::Count | Meaning::Signed, Value::Int(v)) => Some(*v),
         (Meaning::Parts(p) | Meaning::SignedParts(p), Value::Float(v)) => {

@@ -31,7 +31,7 @@ pub(super) fn read(
     let mut attributes = Attributes::default();
     let mut measured = Measured { valid: true, ..Measured::default() };
     let mut placed = false;
-    attributes.set(Key::Known("priority", 0), Value::Int(i64::from(stamp >> 30)));
+    attributes.set(Key::from("priority"), Value::Int(i64::from(stamp >> 30)));
     if mask & 1 != 0 {
         placed = block(reader, &mut measured, &mut attributes)?;
     }
@@ -82,24 +82,24 @@ fn block(
     if has(4) {
         let satellites = reader.byte()?;
         measured.valid = satellites > 0;
-        attributes.set(Key::Known("satellites", 0), Value::Int(i64::from(satellites)));
+        attributes.set(Key::from("satellites"), Value::Int(i64::from(satellites)));
     }
     if has(5) {
-        attributes.set(Key::Known("cell_area", 0), Value::Int(i64::from(reader.short()?)));
-        attributes.set(Key::Known("cell_id_2g", 0), Value::Int(i64::from(reader.short()?)));
+        attributes.set(Key::from("cell_area"), Value::Int(i64::from(reader.short()?)));
+        attributes.set(Key::from("cell_id_2g"), Value::Int(i64::from(reader.short()?)));
     }
     if has(6) {
-        attributes.set(Key::Known("rssi", 0), Value::Int(i64::from(reader.byte()?)));
+        attributes.set(Key::from("rssi"), Value::Int(i64::from(reader.byte()?)));
     }
     if has(7) {
-        attributes.set(Key::Known("operator", 0), Value::Int(i64::from(reader.int()?)));
+        attributes.set(Key::from("operator"), Value::Int(i64::from(reader.int()?)));
     }
     Some(has(0))
 }
 
 /// The GH3000's own list of ids.
 fn set(id: u8, value: i64, attributes: &mut Attributes) {
-    let known = |name: &'static str| Key::Known(name, 0);
+    let known = |name: &'static str| Key::from(name);
     let tenths = Value::Float(value as f64 / 10.0);
     let (key, value) = match id {
         1 => (known("battery_percent"), Value::Int(value)),

@@ -220,10 +220,10 @@ pub(super) fn read(
         accuracy: None,
     });
     let attributes = &mut report.attributes;
-    attributes.set(Key::Known("priority", 0), Value::Int(i64::from(priority)));
-    attributes.set(Key::Known("satellites", 0), Value::Int(i64::from(satellites)));
+    attributes.set(Key::from("priority"), Value::Int(i64::from(priority)));
+    attributes.set(Key::from("satellites"), Value::Int(i64::from(satellites)));
     let event = head_of_elements(codec, &mut reader)?;
-    attributes.set(Key::Known("event", 0), Value::Int(i64::from(event)));
+    attributes.set(Key::from("event"), Value::Int(i64::from(event)));
     elements(codec, &mut reader, report, family)?;
     let outcome = fix.map(|fix| report.fix = Some(fix));
     Some((reader.at, outcome))
@@ -241,14 +241,14 @@ fn elements(
         let id = 1 + usize::from(codec.wide_ids());
         let group = reader.slice(count * (id + size))?;
         match (id, size) {
-            (1, 1) => elements_of::<1, 1>(group, family, attributes),
-            (1, 2) => elements_of::<1, 2>(group, family, attributes),
-            (1, 4) => elements_of::<1, 4>(group, family, attributes),
-            (1, _) => elements_of::<1, 8>(group, family, attributes),
-            (_, 1) => elements_of::<2, 1>(group, family, attributes),
-            (_, 2) => elements_of::<2, 2>(group, family, attributes),
-            (_, 4) => elements_of::<2, 4>(group, family, attributes),
-            (..) => elements_of::<2, 8>(group, family, attributes),
+            (1, 1) => elements_of::<1, 2>(group, family, attributes),
+            (1, 2) => elements_of::<1, 3>(group, family, attributes),
+            (1, 4) => elements_of::<1, 5>(group, family, attributes),
+            (1, _) => elements_of::<1, 9>(group, family, attributes),
+            (_, 1) => elements_of::<2, 3>(group, family, attributes),
+            (_, 2) => elements_of::<2, 4>(group, family, attributes),
+            (_, 4) => elements_of::<2, 6>(group, family, attributes),
+            (..) => elements_of::<2, 10>(group, family, attributes),
         }
     }
     if codec == Codec::EightExtended {
@@ -261,16 +261,16 @@ fn elements(
     Some(())
 }
 
-/// Elements of one group: `ID` bytes of id and `SIZE` of value each.
-fn elements_of<const ID: usize, const SIZE: usize>(
+/// Elements of one group: `ALL` bytes each, of which `ID` are the id and the others its value.
+fn elements_of<const ID: usize, const ALL: usize>(
     group: &[u8],
     family: Family,
     attributes: &mut Attributes,
 ) {
     let number = |bytes: &[u8]| bytes.iter().fold(0_u64, |n, b| n << 8 | u64::from(*b));
-    for element in group.chunks_exact(ID + SIZE) {
+    for element in group.as_chunks::<ALL>().0 {
         let (id, value) = element.split_at(ID);
-        let raw = element::Raw { id: number(id) as u16, size: SIZE, bits: number(value) };
+        let raw = element::Raw { id: number(id) as u16, size: ALL - ID, bits: number(value) };
         element::set(raw, family, attributes);
     }
 }

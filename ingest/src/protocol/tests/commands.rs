@@ -39,7 +39,7 @@ impl Line {
                 Ok(Step::Report) => {
                     let key = Key::from("command_result");
                     if let Some(Value::Text(words)) = report.attributes.get(&key) {
-                        self.results.push(words.clone());
+                        self.results.push(words.into_owned());
                     }
                 }
                 Ok(Step::Reply { .. }) | Err(_) => {}

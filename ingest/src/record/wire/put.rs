@@ -78,10 +78,10 @@ fn fix(out: &mut Vec<u8>, fix: &Fix) {
 }
 
 /// One attribute.
-pub(in crate::record) fn attribute(out: &mut Vec<u8>, key: &Key, value: &Value) {
+pub(in crate::record) fn attribute(out: &mut Vec<u8>, key: &Key<'_>, value: &Value<'_>) {
     match key {
         Key::Known(name, nth) => {
-            bytes(out, 1, name.as_bytes());
+            bytes(out, 1, name.as_str().as_bytes());
             if *nth != 0 {
                 number(out, 4, (*nth).into());
             }
@@ -121,7 +121,7 @@ pub(in crate::record) fn report(
         message(out, 6, |out| fix(out, place));
     }
     for (key, value) in report.attributes.iter() {
-        message(out, 7, |out| attribute(out, key, value));
+        message(out, 7, |out| attribute(out, &key, &value));
     }
     if let Some(ok) = report.checksum_ok {
         number(out, 8, ok.into());

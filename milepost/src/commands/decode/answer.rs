@@ -49,7 +49,7 @@ struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     checksum_ok: Option<bool>,
     #[serde(serialize_with = "in_order")]
-    attributes: Vec<(String, Value)>,
+    attributes: Vec<(String, Value<'static>)>,
 }
 
 impl Answer {
@@ -105,12 +105,12 @@ impl Shown {
     }
 }
 
-fn named(attributes: &Attributes, traccar: Option<&str>) -> Vec<(String, Value)> {
-    let mut named: Vec<(String, Value)> = Vec::with_capacity(attributes.len());
+fn named(attributes: &Attributes, traccar: Option<&str>) -> Vec<(String, Value<'static>)> {
+    let mut named: Vec<(String, Value<'static>)> = Vec::with_capacity(attributes.len());
     for (key, value) in attributes.iter() {
         let (name, value) = match traccar {
-            Some(protocol) => to_traccar_of(protocol, key, value),
-            None => (key.to_string(), value.clone()),
+            Some(protocol) => to_traccar_of(protocol, &key, &value),
+            None => (key.to_string(), value.into_owned()),
         };
         // Two keys of ours may be one of theirs: the last one stands.
         match named.iter_mut().find(|(known, _)| *known == name) {
@@ -121,7 +121,7 @@ fn named(attributes: &Attributes, traccar: Option<&str>) -> Vec<(String, Value)>
     named
 }
 
-fn in_order<S: Serializer>(pairs: &[(String, Value)], to: S) -> Result<S::Ok, S::Error> {
+fn in_order<S: Serializer>(pairs: &[(String, Value<'_>)], to: S) -> Result<S::Ok, S::Error> {
     let mut map = to.serialize_map(Some(pairs.len()))?;
     for (key, value) in pairs {
         match value {
