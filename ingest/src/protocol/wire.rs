@@ -129,8 +129,10 @@ pub(super) enum Cut {
 /// what a stranger sends.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fault {
-    /// Something that should have ended within so many bytes.
+    /// Something that should have ended within so many bytes, all of them looked at.
     Long(&'static str, usize),
+    /// It says that it is longer than so many bytes.
+    SaidLong(usize),
     /// A byte instead of what is expected.
     Begins(Option<u8>, &'static str),
 }
@@ -138,7 +140,7 @@ pub(super) enum Fault {
 impl Fault {
     fn kind(self) -> BadFrame {
         match self {
-            Self::Long(..) => BadFrame::Length,
+            Self::Long(..) | Self::SaidLong(_) => BadFrame::Length,
             Self::Begins(..) => BadFrame::Malformed,
         }
     }
@@ -146,7 +148,7 @@ impl Fault {
     fn looked_at(self) -> usize {
         match self {
             Self::Long(_, most) => most,
-            Self::Begins(..) => 1,
+            Self::SaidLong(_) | Self::Begins(..) => 1,
         }
     }
 }
@@ -155,6 +157,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Long(what, most) => write!(f, "{what} longer than {most} bytes"),
+            Self::SaidLong(most) => write!(f, "frame longer than {most} bytes"),
             Self::Begins(first, expected) => {
                 let shown = first.as_slice().escape_ascii();
                 write!(f, "`{shown}` begins no frame, expected {expected}")
@@ -171,7 +174,7 @@ impl Cut {
     /// A frame of a length that the bytes give; longer than `most` it is bad.
     pub(super) fn of_length(length: usize, bytes: &[u8], most: usize) -> Self {
         if length > most {
-            return Self::too_long(most);
+            return Self::Bad { fault: Fault::SaidLong(most), skip: 1 };
         }
         if bytes.len() < length { Self::Need } else { Self::frame(length) }
     }
