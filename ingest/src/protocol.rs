@@ -61,6 +61,7 @@ mod owntracks;
 mod phone;
 mod pt502;
 mod recognition;
+mod retranslator;
 mod ruptela;
 mod scan;
 mod sender;
@@ -129,6 +130,7 @@ pub const PROTOCOLS: &[&dyn Protocol] = &[
     &owntracks::OwnTracks,
     &logger::PHONETRACK,
     &pt502::PT502,
+    &retranslator::RETRANSLATOR,
     &ruptela::RUPTELA,
     &starlink::STARLINK,
     &startek::STARTEK,

@@ -140,6 +140,7 @@ const SIGNATURES: &[(&str, Mark)] = &[
     ("navis", Text("@NTC")),
     ("pt502", Text("$POS,")),
     ("pt502", Text("$PH~,")),
+    ("retranslator", Bytes(&[ANY, FEW, 0, 0, DIGIT, DIGIT, DIGIT])),
     ("ruptela", Bytes(&[FEW, ANY, 0, FEW])),
     ("starlink", Text("$SLU")),
     ("startek", Text("&&~%")),
