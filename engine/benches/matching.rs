@@ -3,7 +3,8 @@
 //! Drives routes that are quickest under weights of their own, so that no model is favoured, adds
 //! white or drifting noise, and prints for every spread and interval how wrong the matched edges
 //! are (metres added and missed over metres driven), online, offline, and offline when told the
-//! true spread: the oracle, and the ratio to it. Then what a fix costs. Takes Porto from
+//! true spread: the oracle, and the ratio to it; how much of the offline path the online one has,
+//! and a digest of all paths, by which a change that should change none is told. Then what a fix costs. Takes Porto from
 //! `MILEPOST_SHARED` (default `../shared` beside the checkout), or an extract named on the command
 //! line. CPU time of this thread.
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a bench prints and may fail loudly")]
@@ -56,19 +57,49 @@ fn main() {
     let drives = drives(&road, &mut Draw(1));
     println!("{}: {} drives; wrong edges in % of metres", source.display(), drives.len());
     println!(
-        "noise, sigma, interval    online  offline   oracle   offline/oracle   points/s offline"
+        "noise, sigma, interval    online  offline   oracle   offline/oracle   on = off   points/s offline"
     );
+    let mut all = Sum::default();
     for drifting in [true, false] {
         for sigma in SIGMAS_M {
             for every in INTERVALS_S {
-                cell(&road, &drives, (drifting, sigma, every));
+                cell(&road, &drives, (drifting, sigma, every), &mut all);
             }
         }
     }
+    println!(
+        "online has {:.2} % of the metres of offline (goal 99.5); digest of all paths {:016x}",
+        100.0 * all.same_m / all.offline_m,
+        all.digest
+    );
     fleet(&road, &drives);
 }
 
-fn cell(road: &Road, drives: &[Drive], (drifting, sigma, every): (bool, f64, usize)) {
+/// Over all cells.
+#[derive(Default)]
+struct Sum {
+    offline_m: f64,
+    same_m: f64,
+    digest: u64,
+}
+
+impl Sum {
+    fn add(&mut self, road: &Road, online: &[EdgeId], offline: &[EdgeId]) {
+        self.offline_m += length_m(road, offline);
+        self.same_m += same_m(road, online, offline);
+        for edge in online.iter().chain(offline) {
+            self.digest = Draw(self.digest ^ u64::from(edge.0)).next();
+        }
+    }
+}
+
+fn cell(
+    road: &Road,
+    drives: &[Drive],
+    (drifting, sigma, every): (bool, f64, usize),
+    all: &mut Sum,
+) {
+    let mut sum = Sum::default();
     let (mut wrong, mut whole, mut points, mut ns) = ([0.0; 3], 0.0, 0, 0);
     let mut scratch = Scratch::new();
     let mut draw = Draw(every as u64 * 1000 + sigma as u64);
@@ -79,6 +110,8 @@ fn cell(road: &Road, drives: &[Drive], (drifting, sigma, every): (bool, f64, usi
         let offline = matched(road, Lag::OFFLINE, &fixes, &mut scratch);
         ns += cpu_ns() - start;
         points += fixes.len();
+        sum.add(road, &online, &offline);
+        all.add(road, &online, &offline);
         for fix in &mut fixes {
             fix.accuracy_m = Some(1.51 * sigma);
         }
@@ -86,15 +119,36 @@ fn cell(road: &Road, drives: &[Drive], (drifting, sigma, every): (bool, f64, usi
         for (wrong, edges) in wrong.iter_mut().zip([online, offline, oracle]) {
             *wrong += apart_m(road, &drive.edges, &edges);
         }
-        whole += drive.edges.iter().map(|edge| road.length_m(*edge)).sum::<f64>();
+        whole += length_m(road, &drive.edges);
     }
     let [online, offline, oracle] = wrong.map(|metres| 100.0 * metres / whole);
     let kind = if drifting { "drift" } else { "white" };
     let per_s = points as f64 * 1e9 / ns as f64;
+    let same = 100.0 * sum.same_m / sum.offline_m;
     println!(
-        "{kind} {sigma:4} m {every:3} s      {online:10.2} {offline:8.2} {oracle:8.2} {:16.2} {per_s:18.0}",
+        "{kind} {sigma:4} m {every:3} s      {online:10.2} {offline:8.2} {oracle:8.2} {:16.2} {same:10.2} {per_s:18.0}",
         offline / oracle
     );
+}
+
+fn length_m(road: &Road, edges: &[EdgeId]) -> f64 {
+    edges.iter().map(|edge| road.length_m(*edge)).sum()
+}
+
+/// Metres of the offline path that the online one has too.
+fn same_m(road: &Road, online: &[EdgeId], offline: &[EdgeId]) -> f64 {
+    let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
+    for edge in online {
+        *counts.entry(edge.0).or_default() += 1;
+    }
+    let mut same = 0.0;
+    for edge in offline {
+        if let Some(left) = counts.get_mut(&edge.0).filter(|left| **left > 0) {
+            *left -= 1;
+            same += road.length_m(*edge);
+        }
+    }
+    same
 }
 
 /// Metres of edges that one of the two paths has and the other has not. The first and the last
