@@ -244,3 +244,20 @@ fn a_winding_street_is_the_same_from_both_ends() {
         }
     }
 }
+
+/// Found by `make fuzz-roads`: an order of no edges is none.
+#[test]
+fn a_map_of_footpaths_only_is_a_map() {
+    let mut builder = RoadBuilder::new();
+    builder.node(1, Position { lng: -8.61, lat: 41.15 });
+    builder.node(2, Position { lng: -8.60, lat: 41.15 });
+    let along: Access = Profile::Foot.into();
+    builder.edge(7, (1, 2), &[], &Attributes { along, against: along, ..Attributes::default() });
+    let road = builder.finish().unwrap();
+    let edge = road.edge_of(7, 1, 2).unwrap();
+    assert_eq!(road.order().count(), 0);
+    let mut router = crate::path::Router::new();
+    let (from, to) = (Place { edge, offset_m: 10.0 }, Place { edge, offset_m: 90.0 });
+    assert!(router.route(&road, from, to, Profile::Foot).is_some());
+    assert!(router.route(&road, from, to, Profile::Van).is_none());
+}
