@@ -32,6 +32,9 @@ const DRIFT: (f64, f64) = (40.0, 0.2);
 /// Vehicles in turn, and fixes of each that are timed.
 const FLEET: (usize, usize) = (100_000, 5);
 
+/// Least CPU time over which points are counted.
+const TIMED_NS: u64 = 200_000_000;
+
 /// A second of a drive.
 struct Tick {
     at: Position,
@@ -100,16 +103,14 @@ fn cell(
     all: &mut Sum,
 ) {
     let mut sum = Sum::default();
-    let (mut wrong, mut whole, mut points, mut ns) = ([0.0; 3], 0.0, 0, 0);
+    let (mut wrong, mut whole, mut traces) = ([0.0; 3], 0.0, Vec::new());
     let mut scratch = Scratch::new();
     let mut draw = Draw(every as u64 * 1000 + sigma as u64);
     for drive in drives {
         let mut fixes = noisy(drive, (drifting, sigma, every), &mut draw);
         let online = matched(road, Lag::ONLINE, &fixes, &mut scratch);
-        let start = cpu_ns();
         let offline = matched(road, Lag::OFFLINE, &fixes, &mut scratch);
-        ns += cpu_ns() - start;
-        points += fixes.len();
+        traces.push(fixes.clone());
         sum.add(road, &online, &offline);
         all.add(road, &online, &offline);
         for fix in &mut fixes {
@@ -123,12 +124,27 @@ fn cell(
     }
     let [online, offline, oracle] = wrong.map(|metres| 100.0 * metres / whole);
     let kind = if drifting { "drift" } else { "white" };
-    let per_s = points as f64 * 1e9 / ns as f64;
+    let per_s = points_per_s(road, &traces, &mut scratch);
     let same = 100.0 * sum.same_m / sum.offline_m;
     println!(
         "{kind} {sigma:4} m {every:3} s      {online:10.2} {offline:8.2} {oracle:8.2} {:16.2} {same:10.2} {per_s:18.0}",
         offline / oracle
     );
+}
+
+/// Offline, again and again until the clock's steps of some milliseconds do not count.
+fn points_per_s(road: &Road, traces: &[Vec<Observation>], scratch: &mut Scratch) -> f64 {
+    let (start, mut points) = (cpu_ns(), 0);
+    loop {
+        for fixes in traces {
+            matched(road, Lag::OFFLINE, fixes, scratch);
+            points += fixes.len();
+        }
+        let ns = cpu_ns() - start;
+        if ns > TIMED_NS {
+            return points as f64 * 1e9 / ns as f64;
+        }
+    }
 }
 
 fn length_m(road: &Road, edges: &[EdgeId]) -> f64 {
