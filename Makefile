@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR
 # Where deploy/needs.sh puts a newer Node than the distribution's; absent where that is new enough.
 export PATH := $(HOME)/.cache/milepost-node/node_modules/.bin:$(PATH)
 
-.PHONY: demo test bench bench-gateway bench-hostile bench-history bench-roads test-ballista fuzz fmt lint doc deps web
+.PHONY: demo test bench bench-gateway bench-hostile bench-history bench-roads test-ballista fuzz fuzz-roads fmt lint doc deps web
 
 WEB_SOURCES := $(shell find api/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name .stamp -not -name schema.d.ts)
 
@@ -69,6 +69,11 @@ PROTOCOL ?= all
 SECONDS ?= 20
 fuzz:
 	ingest/fuzz/run.sh $(PROTOCOL) $(SECONDS)
+
+# Hostile files of OpenStreetMap (pbf) and hostile maps (map), or both.
+TARGET ?= all
+fuzz-roads:
+	engine/fuzz/run.sh $(TARGET) $(SECONDS)
 
 fmt:
 	cargo fmt --all

@@ -6,14 +6,16 @@
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a bench prints and may fail loudly")]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use engine::path::{Router, Turns};
+use engine::path::{Bounds, Router, Turns};
 use engine::road::{EdgeId, Place, Profile, Road, import};
 use ingest::units::Position;
 
 /// Routes driven; each pair is drawn from the whole map.
 const ROUTES: u64 = 200;
+/// How often the map is opened.
+const OPENED: u32 = 100;
 /// Calls of the cheap ones.
 const CALLS: u64 = 20_000;
 
@@ -33,10 +35,41 @@ fn main() {
     let road = Road::open(&target).expect("open");
     let (edges, bytes) = (road.edges(), road.bytes());
     println!("import: {seconds:.2} CPU s, {edges} edges, {bytes} bytes, peak {} kB", peak_kb());
+    first_use(&target);
     near(&road);
     routes(&road);
     reach(&road);
     fs::remove_file(&target).expect("remove the map");
+}
+
+/// What it takes to open a map, and the first question of each kind, for which something is found
+/// that the file leaves out.
+fn first_use(map: &Path) {
+    let mut ms = [0.0; 4];
+    let mut clock = 0;
+    let mut lap = |ms: &mut f64| {
+        let now = cpu_ns();
+        *ms += now.saturating_sub(clock) as f64 / 1e6 / f64::from(OPENED);
+        clock = now;
+    };
+    let mut out = Vec::new();
+    for _ in 0..OPENED {
+        lap(&mut 0.0);
+        let road = Road::open(map).expect("open");
+        lap(&mut ms[0]);
+        let edge = EdgeId(road.edges() as u32 / 2);
+        assert!(road.outgoing(road.tail(edge)).any(|out| out == edge), "an edge leaves its tail");
+        lap(&mut ms[1]);
+        road.near(road.position(road.tail(edge)), 50.0, 16, &mut out);
+        lap(&mut ms[2]);
+        let (way, from, to) = road.osm(edge);
+        road.edge_of(way, from, to).expect("the edge itself");
+        lap(&mut ms[3]);
+    }
+    let [open, topology, index, by_osm] = ms;
+    println!(
+        "open: {open:.2} ms (goal 20); first use of topology {topology:.1}, index {index:.1}, OpenStreetMap's ids {by_osm:.1} ms"
+    );
 }
 
 fn near(road: &Road) {
@@ -97,7 +130,7 @@ fn reach(road: &Road) {
     let start = cpu_ns();
     for (from, targets, ahead) in &asked {
         let handicaps = &[0.0; 12][..targets.len()];
-        let bounds = (60.0, f64::INFINITY);
+        let bounds = Bounds { limit_s: 60.0, beam_s: f64::INFINITY, limit_m: f64::INFINITY };
         let starts = [(*from, 0.0)];
         router.reach_from_all(
             road,

@@ -25,6 +25,7 @@ pub use cost::{Turns, weighed_s};
 pub use hierarchy::{Hierarchy, Live, Matrix, Snapshot};
 pub use line::line;
 pub use router::{Driven, Joined, Path, Reached, Router};
+pub use search::Bounds;
 pub use traffic::{Feed, Traffic};
 
 /// Seconds that `route` and `times` add in comparing when a way enters a road meant only for

@@ -1,11 +1,12 @@
 //! The road network: import, the mapped file, the spatial index.
 //!
 //! In reading order: [`class`] and [`access`] say what an edge is and who may use it,
-//! [`plane`] turns degrees into metres, `image` and `record` are the bytes of a map, [`builder`]
-//! makes them (its `turns` spells restrictions out, `order` is for the router), [`import`] reads OpenStreetMap, `index`
-//! and `near` find what is around a place, `within` what a box holds, `bend` how ways turn. A map is the same
-//! bytes in a file and in memory, and every read is bounds-checked: a damaged map gives wrong
-//! roads, never a crash.
+//! [`plane`] turns degrees into metres, `image`, `record` and `geometry` are the bytes of a map,
+//! `tables` what is found from them at first use, [`builder`] makes them (its `turns` spells
+//! restrictions out, `order` is for the router), [`import`] reads OpenStreetMap, `index` and `near`
+//! find what is around a place, `within` what a box holds, `shape` how edges run, `bend` how ways
+//! turn. A map is the same bytes in a file and in memory, and every read is bounds-checked: a
+//! damaged map gives wrong roads, never a crash.
 
 pub mod access;
 mod area;
@@ -13,6 +14,7 @@ mod bend;
 pub mod builder;
 pub mod class;
 mod error;
+mod geometry;
 mod hilbert;
 mod image;
 pub mod import;
@@ -22,6 +24,8 @@ mod near;
 mod order;
 pub mod plane;
 pub(crate) mod record;
+mod shape;
+mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
 mod within;
@@ -43,6 +47,7 @@ pub use record::{Corner, Summary};
 use image::{Layout, LayoutError, Section, i32_at, u32_at, u64_at};
 use mapped::Bytes;
 use record::{AGAINST, EDGE, EdgeRecord, FLAG_TURNS};
+use tables::{Found, NO_EDGE, Tables};
 
 /// A directed edge: its number in this map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +87,7 @@ pub struct Road {
     layout: Layout,
     hash: String,
     summary: Summary,
+    found: Found,
     derived: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
@@ -94,6 +100,7 @@ impl Default for Road {
             layout,
             hash: String::new(),
             summary: Summary::default(),
+            found: Found::default(),
             derived: OnceLock::new(),
         }
     }
@@ -240,36 +247,33 @@ impl Road {
 
     /// The node of an OpenStreetMap id.
     pub fn node_of(&self, osm: i64) -> Option<NodeId> {
-        let (mut low, mut high) = (0, self.nodes());
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            let node = self.word(Section::ByOsm, middle);
-            match self.osm_node(node).cmp(&osm) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => return Some(NodeId(node)),
-            }
-        }
-        None
+        let by_osm = self.found.by_osm.get_or_init(|| tables::by_osm(self));
+        let found = by_osm.binary_search_by_key(&osm, |&node| self.osm_node(node));
+        found.ok().map(|index| NodeId(by_osm[index]))
     }
 
     /// The same piece of road in the other direction, if anybody may use it.
     pub fn reverse(&self, edge: EdgeId) -> Option<EdgeId> {
-        let street = self.edge(edge).street;
-        let ([along, against], _) = self.street(street & !AGAINST);
-        let other = if street & AGAINST == 0 { against } else { along };
-        ((other.0 as usize) < self.edges()).then_some(other)
+        self.reverse_of(&self.edge(edge))
+    }
+
+    /// [`Road::reverse`] with the record of the edge at hand.
+    pub(crate) fn reverse_of(&self, edge: &EdgeRecord) -> Option<EdgeId> {
+        let [along, against] = self.either(edge.street & !AGAINST);
+        let other = if edge.street & AGAINST == 0 { against } else { along };
+        (other != NO_EDGE).then_some(other)
     }
 
     /// Edges that leave a node, by number.
     pub fn outgoing(&self, node: NodeId) -> impl Iterator<Item = EdgeId> {
-        self.span(Section::Outgoing, node).map(EdgeId)
+        self.out_edges(node.0).map(EdgeId)
     }
 
     /// Edges that enter a node, by number.
     pub fn incoming(&self, node: NodeId) -> impl Iterator<Item = EdgeId> {
-        self.span(Section::Incoming, node)
-            .map(|index| EdgeId(self.word(Section::InEdges, index as usize)))
+        let tables = self.tables();
+        let entries = span(&tables.incoming, node.0);
+        entries.filter_map(|index| tables.in_edges.get(index as usize)).map(|&edge| EdgeId(edge))
     }
 
     /// Whether a van on `from` may go on to `to`: that they meet, and no restriction at the
@@ -298,46 +302,6 @@ impl Road {
     pub fn position(&self, node: NodeId) -> Position {
         let (lng, lat) = self.node_e7(node.0);
         Position::from_e7(lng, lat)
-    }
-
-    /// The whole geometry of an edge from tail to head, at least two points. `out` is cleared
-    /// first.
-    pub fn shape(&self, edge: EdgeId, out: &mut Vec<Position>) {
-        out.clear();
-        let street = self.edge(edge).street;
-        let points = self.street(street & !AGAINST).1;
-        out.extend(points.map(|index| self.point(index)));
-        if street & AGAINST != 0 {
-            out.reverse();
-        }
-    }
-
-    /// Position and heading (degrees) of a place. An offset outside the edge is brought to
-    /// its nearer end.
-    pub fn point_at(&self, place: Place) -> (Position, f64) {
-        let street = self.edge(place.edge).street;
-        let points = self.street(street & !AGAINST).1;
-        let against = street & AGAINST != 0;
-        let (first, last) = (points.start, points.end.saturating_sub(1));
-        let nth = |step: usize| self.point(if against { last - step } else { first + step });
-        let (mut left, mut answer) = (place.offset_m.max(0.0), (nth(0), 0.0));
-        for step in 0..last.saturating_sub(first) {
-            let (from, to) = (nth(step), nth(step + 1));
-            let (x, y) = plane::span(from, to);
-            let length = (x * x + y * y).sqrt();
-            if length == 0.0 {
-                continue;
-            }
-            let share = (left / length).min(1.0);
-            let lng = plane::shorter_way(from.lng + share * plane::shorter_way(to.lng - from.lng));
-            let lat = from.lat + share * (to.lat - from.lat);
-            answer = (Position { lng, lat }, plane::heading_deg(x, y));
-            if left <= length {
-                break;
-            }
-            left -= length;
-        }
-        answer
     }
 
     /// Where a vehicle in `state` is after it goes on to `to`; `None` where a restriction
@@ -390,7 +354,10 @@ impl Road {
 
     /// Edges of motor vehicles in the order a router contracts them; unchecked, from the file.
     pub(crate) fn order(&self) -> impl Iterator<Item = u32> {
-        (0..self.count(Section::Order)).map(|index| self.word(Section::Order, index))
+        let extent = self.layout.extent(Section::Order);
+        let bytes = self.bytes.as_slice().get(extent.start..extent.start + extent.count);
+        let mut bytes = bytes.unwrap_or_default();
+        std::iter::from_fn(move || geometry::take(&mut bytes))
     }
 
     /// That order found anew, as the import does: for measuring what it costs.
@@ -417,7 +384,7 @@ impl Road {
 
     /// Numbers of the edges that leave a node.
     pub(crate) fn out_edges(&self, node: u32) -> std::ops::Range<u32> {
-        self.span(Section::Outgoing, NodeId(node))
+        span(&self.tables().outgoing, node)
     }
 
     pub(crate) fn node_e7(&self, node: u32) -> (i32, i32) {
@@ -431,28 +398,22 @@ impl Road {
 
     /// OSM id of a way and the offset of its name.
     fn way(&self, way: u32) -> (i64, u32) {
-        let bytes = self.record::<16>(Section::Ways, way as usize);
+        let bytes = self.record::<12>(Section::Ways, way as usize);
         (u64_at(&bytes, 0) as i64, u32_at(&bytes, 8))
     }
 
-    /// The edges along and against a street, and the numbers of its points.
-    fn street(&self, street: u32) -> ([EdgeId; 2], std::ops::Range<usize>) {
-        let this = self.record::<12>(Section::Streets, street as usize);
-        let next = self.record::<12>(Section::Streets, street as usize + 1);
-        let start = u32_at(&this, 0) as usize;
-        let end = (u32_at(&next, 0) as usize).clamp(start, self.count(Section::Points).max(start));
-        ([EdgeId(u32_at(&this, 4)), EdgeId(u32_at(&this, 8))], start..end)
+    fn tables(&self) -> &Tables {
+        self.found.tables.get_or_init(|| Tables::new(self))
     }
 
-    fn point(&self, index: usize) -> Position {
-        let bytes = self.record::<8>(Section::Points, index);
-        Position::from_e7(i32_at(&bytes, 0), i32_at(&bytes, 4))
+    /// How many streets between two junctions there are.
+    fn streets(&self) -> usize {
+        self.count(Section::Streets).saturating_sub(1)
     }
 
-    /// The entries of a node in a table of first entries.
-    fn span(&self, section: Section, node: NodeId) -> std::ops::Range<u32> {
-        let end = self.word(section, node.0 as usize + 1).min(self.edges() as u32);
-        self.word(section, node.0 as usize).min(end)..end
+    /// The edges along and against a street.
+    fn either(&self, street: u32) -> [EdgeId; 2] {
+        self.tables().streets.get(street as usize).copied().unwrap_or([NO_EDGE; 2])
     }
 
     fn word(&self, section: Section, index: usize) -> u32 {
@@ -475,6 +436,14 @@ impl Road {
     }
 }
 
+/// The entries of a node in a table of first entries.
+fn span(first: &[u32], node: u32) -> std::ops::Range<u32> {
+    match first.get(node as usize..).unwrap_or_default() {
+        [begin, end, ..] => *begin..*end,
+        _ => 0..0,
+    }
+}
+
 impl EdgeRecord {
     /// Seconds from tail to head at free flow, whether or not `profile` has access.
     pub(crate) fn seconds(&self, profile: Profile) -> f64 {
@@ -482,7 +451,8 @@ impl EdgeRecord {
     }
 
     fn speed_mps(&self, profile: Profile) -> f64 {
-        let van = f64::from(self.van_cmps.max(1)) / 100.0;
+        let van = self.car_cmps.clamp(1, class::VAN_MAX_CMPS);
+        let van = f64::from(van) / 100.0;
         let class = self.class();
         match profile {
             Profile::Car => f64::from(self.car_cmps.max(1)) / 100.0,

@@ -54,6 +54,7 @@ impl Position {
     }
 
     /// From the log's own integers, 1e-7 degrees; values beyond the ranges are clamped.
+    #[inline]
     pub fn from_e7(lng: i32, lat: i32) -> Self {
         let lng = f64::from(lng.clamp(-1_800_000_000, 1_800_000_000)) / 1e7;
         Self { lng, lat: f64::from(lat.clamp(-900_000_000, 900_000_000)) / 1e7 }

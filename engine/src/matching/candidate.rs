@@ -4,6 +4,7 @@ use ingest::time::Timestamp;
 use ingest::units::Position;
 
 use crate::matching::emission;
+use crate::road::plane::Plane;
 use crate::road::{EdgeId, Near, NodeId, Place, Road};
 
 /// Most edges looked at for a fix of ordinary accuracy: both directions of eight streets.
@@ -18,6 +19,15 @@ const RADIUS_SIGMAS: f64 = 3.5;
 const RADIUS_ROAD_M: f64 = 12.0;
 /// Bounds of the search radius, metres.
 const RADIUS_M: (f64, f64) = (30.0, 180.0);
+
+/// Metres east and north of a fix.
+pub(super) type Metres = (f64, f64);
+
+/// Metres between two places on one plane.
+pub(super) fn apart_m(a: Metres, b: Metres) -> f64 {
+    let (x, y) = (b.0 - a.0, b.1 - a.1);
+    (x * x + y * y).sqrt()
+}
 
 /// A fix as the model sees it: its own errors and what moved since the one before.
 #[derive(Debug, Clone, Copy)]
@@ -40,8 +50,10 @@ pub(super) struct Seen {
     pub(super) travelled: (f64, f64),
     /// Whether `travelled` comes from reported speeds, so independent of the positions.
     pub(super) by_speed: bool,
-    /// Where the last accepted fix was.
-    pub(super) before: Position,
+    /// A plane around the fix.
+    pub(super) plane: Plane,
+    /// Where the last accepted fix was on it.
+    pub(super) before_at: Metres,
 }
 
 /// A place that a fix may belong to, and the price of it.
@@ -52,7 +64,9 @@ pub(super) struct Candidate {
     pub(super) length_m: f64,
     pub(super) tail: NodeId,
     pub(super) reverse: Option<EdgeId>,
-    pub(super) position: Position,
+    /// Where it is on the fix's plane, and where its edge begins.
+    pub(super) at: Metres,
+    pub(super) tail_at: Metres,
     pub(super) distance_m: f64,
     /// Negative logarithm of the emission probability, up to a constant.
     pub(super) cost: f64,
@@ -74,14 +88,16 @@ pub(super) fn collect(road: &Road, seen: &Seen, near: &mut Vec<Near>, out: &mut 
     road.near(seen.position, radius, NEAR_READ, near);
     out.clear();
     out.extend(near.iter().map(|n| {
-        let beside = emission::beside(road, seen, n);
+        let edge = road.edge(n.place.edge);
+        let beside = emission::beside(&edge, seen, n);
         Candidate {
             edge: n.place.edge,
             offset_m: n.place.offset_m,
-            length_m: road.length_m(n.place.edge),
-            tail: road.tail(n.place.edge),
-            reverse: road.reverse(n.place.edge),
-            position: n.position,
+            length_m: edge.length_m(),
+            tail: NodeId(edge.tail),
+            reverse: road.reverse_of(&edge),
+            at: seen.plane.to_metres(n.position),
+            tail_at: seen.plane.e7_to_metres(road.node_e7(edge.tail)),
             distance_m: n.distance_m,
             cost: emission::by_distance(seen, n) + beside,
             beside,

@@ -5,7 +5,8 @@
 //! fix weighs as much as the time since the last one allows.
 
 use crate::matching::candidate::Seen;
-use crate::road::{Near, Road};
+use crate::road::record::EdgeRecord;
+use crate::road::{Near, Profile};
 
 /// A fix this long after the last one counts in full, seconds.
 pub(super) const INDEPENDENT_S: f64 = 8.0;
@@ -41,7 +42,7 @@ pub(super) fn by_distance(seen: &Seen, near: &Near) -> f64 {
 }
 
 /// Price of heading and speed on the edge at `near`: negative logarithm, up to a constant.
-pub(super) fn beside(road: &Road, seen: &Seen, near: &Near) -> f64 {
+pub(super) fn beside(edge: &EdgeRecord, seen: &Seen, near: &Near) -> f64 {
     let mut cost = 0.0;
     let Some(speed) = seen.speed_mps.filter(|s| *s >= HEADING_FROM_MPS) else {
         return cost;
@@ -53,8 +54,7 @@ pub(super) fn beside(road: &Road, seen: &Seen, near: &Near) -> f64 {
         let x = apart / HEADING_SCALE;
         cost += dense * libm::log(1.0 + x * x);
     }
-    let edge = near.place.edge;
-    let free = road.length_m(edge) / road.free_s(edge).max(0.1);
+    let free = edge.length_m() / edge.seconds(Profile::Van).max(0.1);
     let ratio = speed / free.max(1.0);
     if ratio > FAST {
         cost += dense * FAST_COST * (ratio - FAST).min(2.0);

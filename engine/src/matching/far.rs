@@ -9,16 +9,13 @@
 //! metres alone, tells ways apart is Osogami & Raymond's finding (2013). A corner costs by how
 //! sharp it is: whether a road has another number there says nothing about who drives on.
 
-use ingest::units::Position;
-
-use crate::matching::candidate::{Candidate, Seen};
+use crate::matching::candidate::{Candidate, Metres, Seen};
 use crate::matching::emission::bent;
 use crate::matching::state::{Live, Track};
 use crate::matching::transition::{From, Moved, Routed, TURN_COST};
 use crate::matching::viterbi::Step;
-use crate::path::{Router, Turns, weighed_s};
+use crate::path::{Bounds, Router, Turns, weighed_s};
 use crate::road::Road;
-use crate::road::plane::span;
 
 /// From so many seconds and straight metres on a step is a far one.
 pub(super) const FAR_S: f64 = 8.0;
@@ -61,10 +58,10 @@ pub(super) fn is_far(seen: &Seen) -> bool {
 }
 
 /// Weighed seconds that getting from the last fix as far as `at` is expected to take.
-fn expected_s(seen: &Seen, at: Position) -> f64 {
-    let (x, y) = span(seen.before, seen.position);
-    let (ahead, aside) = span(seen.before, at);
-    PACE_S_PER_M * (x * ahead + y * aside) / seen.straight_m
+fn expected_s(seen: &Seen, at: Metres) -> f64 {
+    // The fix itself lies at the origin.
+    let (x, y) = seen.before_at;
+    PACE_S_PER_M * (x * (x - at.0) + y * (y - at.1)) / seen.straight_m
 }
 
 /// What a way says beyond what it is weighed as: whether it fits the time and the odometer.
@@ -138,11 +135,11 @@ impl<'a> Far<'a> {
         routed.handicaps.clear();
         for (i, from) in froms {
             let so_far = f64::from(self.track.live[*i].score) * self.scale;
-            routed.starts.push((from.place, so_far + expected_s(self.seen, from.position)));
+            routed.starts.push((from.place, so_far + expected_s(self.seen, from.at)));
         }
         let mut radius: f64 = 0.0;
         for to in self.candidates {
-            let expected = expected_s(self.seen, to.position);
+            let expected = expected_s(self.seen, to.at);
             routed.targets.push(to.place());
             routed.handicaps.push(to.cost * self.scale - expected);
             radius = radius.max(to.distance_m);
@@ -155,13 +152,13 @@ impl<'a> Far<'a> {
             &routed.starts,
             (&routed.targets, &routed.handicaps),
             (self.seen.position, radius),
-            (limit, BEAM * self.scale),
+            Bounds { limit_s: limit, beam_s: BEAM * self.scale, limit_m: f64::INFINITY },
             &mut routed.reached,
         );
     }
 
     fn expected_between(&self, from: &From, to: &Candidate) -> f64 {
-        expected_s(self.seen, to.position) - expected_s(self.seen, from.position)
+        expected_s(self.seen, to.at) - expected_s(self.seen, from.at)
     }
 
     /// On along the same edge, or turned round in the street: what no search finds.

@@ -11,7 +11,7 @@ use crate::matching::state::{COLUMNS_MAX, Cell, Doubt, Last, Live, Mark, Track};
 use crate::matching::{
     MatchedPoint, Observation, Observed, Passed, Scratch, emission, transition, viterbi,
 };
-use crate::road::plane::distance_m;
+use crate::road::plane::{Plane, distance_m};
 use crate::road::{Place, Profile, Road};
 
 /// How long an edge may wait for certainty: until both `fixes` and `seconds` have passed, and in no
@@ -242,6 +242,7 @@ impl Track {
         let by_speed =
             by_speed.filter(|(metres, spread)| straight_m <= metres + 4.0 * spread + 6.0 * sigma_m);
         let by_place = (straight_m, sigma_m + STRAIGHT_ERROR * straight_m);
+        let plane = Plane::new(o.position);
         Seen {
             position: o.position,
             time: o.time,
@@ -254,7 +255,8 @@ impl Track {
             straight_m,
             travelled: by_speed.unwrap_or(by_place),
             by_speed: by_speed.is_some(),
-            before: last.position,
+            before_at: plane.to_metres(last.position),
+            plane,
         }
     }
 
@@ -448,7 +450,7 @@ impl Track {
             let took = mark.time.seconds_since(self.marks[index - 1].time);
             let share = match (before.driven(), after.driven()) {
                 (Some(a), Some(b)) => {
-                    let metres = distance_m(road.point_at(a).0, road.point_at(b).0);
+                    let metres = distance_m(road.position_at(a), road.position_at(b));
                     metres / (FULL_MPS * took.max(1e-3))
                 }
                 _ => 1.0,
@@ -547,7 +549,7 @@ impl Track {
         }
         out.matched = cell.place().map(|place| MatchedPoint {
             place,
-            position: road.point_at(place).0,
+            position: road.position_at(place),
             confidence: f64::from(self.live[best].mass).clamp(0.0, 1.0),
         });
     }
@@ -574,7 +576,7 @@ fn pass(
         (from, to, end.time.seconds_since(start.time)),
         &mut scratch.path,
     );
-    let straight = distance_m(road.point_at(from).0, road.point_at(to).0);
+    let straight = distance_m(road.position_at(from), road.position_at(to));
     let likely = |m: &f64| *m <= DETOUR_FACTOR * straight + DETOUR_MOST_M;
     let Some(metres) = metres.filter(likely) else {
         out.gap = true;

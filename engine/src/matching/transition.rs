@@ -2,12 +2,13 @@
 
 use ingest::units::Position;
 
-use crate::matching::candidate::{Candidate, Seen};
+use crate::matching::candidate::{Candidate, Metres, Seen, apart_m};
 use crate::matching::emission::bent;
 use crate::matching::far::{self, FAR_S};
-use crate::path::{Joined, Router, Turns};
+use crate::path::{Bounds, Joined, Router, Turns};
 use crate::road::plane::distance_m;
-use crate::road::{EdgeId, Place, Road};
+use crate::road::record::EdgeRecord;
+use crate::road::{EdgeId, NodeId, Place, Profile, Road};
 
 /// Price of turning round in the street, as the logarithm of its rarity: one in 3,000 fixes.
 pub(super) const TURN_COST: f64 = 8.0;
@@ -43,15 +44,23 @@ pub(super) struct Moved {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct From {
     pub(super) place: Place,
+    pub(super) edge: EdgeRecord,
     pub(super) length_m: f64,
-    pub(super) position: Position,
-    pub(super) head_position: Position,
+    /// Where that is on the fix's plane, metres.
+    pub(super) at: Metres,
+    /// And where its edge ends.
+    pub(super) head_at: Metres,
     pub(super) variance: f64,
 }
+
+/// A hypothesis by its number in [`Routed::froms`], a candidate, and what a way from one to the
+/// other scores at least.
+pub(super) type Pair = (usize, usize, f64);
 
 /// Buffers of the router's questions, reused.
 #[derive(Debug, Default)]
 pub(super) struct Routed {
+    pub(super) pairs: Vec<Pair>,
     pub(super) asked: Vec<usize>,
     pub(super) froms: Vec<(usize, From)>,
     pub(super) starts: Vec<(Place, f64)>,
@@ -81,7 +90,7 @@ impl Routed {
             &[(from, 0.0)],
             (&self.targets, &self.handicaps),
             around,
-            (limit_m * SLOWEST_S_PER_M, f64::INFINITY),
+            Bounds { limit_s: limit_m * SLOWEST_S_PER_M, beam_s: f64::INFINITY, limit_m },
             &mut self.reached,
         );
         for joined in &mut self.reached {
@@ -102,7 +111,9 @@ pub(super) fn direct(road: &Road, from: &From, to: &Candidate) -> Option<Moved> 
         let metres = (to.length_m - to.offset_m - at).abs();
         return Some(Moved { metres, seconds: 0.0, turned: true, turn_backs: 0 });
     }
-    let next = to.tail == road.head(from.place.edge) && road.turn_allowed(from.place.edge, to.edge);
+    let state = from.place.edge.0;
+    let next = to.tail == NodeId(from.edge.head)
+        && road.turn_from(&from.edge, state, to.edge, Profile::Van).is_some();
     next.then_some(Moved {
         metres: from.length_m - at + to.offset_m,
         seconds: 0.0,
@@ -112,8 +123,8 @@ pub(super) fn direct(road: &Road, from: &From, to: &Candidate) -> Option<Moved> 
 }
 
 /// The least metres a path to `to` can have.
-pub(super) fn bound_m(road: &Road, from: &From, to: &Candidate) -> f64 {
-    let between = distance_m(from.head_position, road.position(to.tail));
+pub(super) fn bound_m(from: &From, to: &Candidate) -> f64 {
+    let between = apart_m(from.head_at, to.tail_at);
     from.length_m - from.place.offset_m + between + to.offset_m
 }
 
@@ -126,10 +137,7 @@ pub(super) fn limit_m(seen: &Seen) -> f64 {
 
 /// Price of having moved so: negative logarithm, up to a constant.
 pub(super) fn cost(seen: &Seen, from: &From, to: &Candidate, moved: &Moved) -> f64 {
-    let (travelled, spread) = seen.travelled;
-    let noise = seen.sigma_m * seen.sigma_m / if seen.by_speed { seen.weight } else { 1.0 };
-    let sd = (spread * spread + from.variance + noise).sqrt();
-    let mut cost = bent((moved.metres - travelled) / sd, LINEAR_FROM);
+    let mut cost = bent((moved.metres - seen.travelled.0) / deviation_m(seen, from), LINEAR_FROM);
     cost += TURN_COST * f64::from(moved.turn_backs);
     if moved.turned {
         return cost + TURN_COST;
@@ -137,14 +145,31 @@ pub(super) fn cost(seen: &Seen, from: &From, to: &Candidate, moved: &Moved) -> f
     if to.edge == from.place.edge {
         return cost;
     }
-    let straight = distance_m(from.position, to.position);
-    let excess = (moved.metres - straight).max(0.0);
-    cost += excess / (DETOUR_M.0 + DETOUR_M.1 * straight);
+    cost += detour(from, to, moved.metres);
     let late = moved.seconds - LATE.0 * seen.elapsed_s - LATE.1;
     if late > 0.0 {
         cost += late / (LATE_SCALE_S.0 + LATE_SCALE_S.1 * seen.elapsed_s);
     }
     cost
+}
+
+/// The least [`cost`] of a way to another edge that has at least so many metres.
+pub(super) fn least_cost(seen: &Seen, from: &From, to: &Candidate, metres: f64) -> f64 {
+    let further = (metres - seen.travelled.0).max(0.0);
+    bent(further / deviation_m(seen, from), LINEAR_FROM) + detour(from, to, metres)
+}
+
+/// Standard deviation of the metres travelled less those between two places, metres.
+fn deviation_m(seen: &Seen, from: &From) -> f64 {
+    let spread = seen.travelled.1;
+    let noise = seen.sigma_m * seen.sigma_m / if seen.by_speed { seen.weight } else { 1.0 };
+    (spread * spread + from.variance + noise).sqrt()
+}
+
+/// Price of the metres beyond the straight line.
+fn detour(from: &From, to: &Candidate, metres: f64) -> f64 {
+    let straight = apart_m(from.at, to.at);
+    (metres - straight).max(0.0) / (DETOUR_M.0 + DETOUR_M.1 * straight)
 }
 
 /// The edges from `from`'s edge (left out) to `to`'s (included) into `out`, as [`direct`] or the
@@ -171,7 +196,7 @@ pub(super) fn path_between(
     out.clear();
     routed.targets.clear();
     routed.targets.push(to);
-    let (start, end) = (road.point_at(from).0, road.point_at(to).0);
+    let (start, end) = (road.position_at(from), road.position_at(to));
     if distance_m(start, end) < super::online::BRIDGE_M {
         let turns = if elapsed_s < FAR_S { TURNS } else { far::TURNS };
         let limit_m = super::online::BRIDGE_M * 2.0;
@@ -184,7 +209,7 @@ pub(super) fn path_between(
             return Some(joined.reached.metres);
         }
     }
-    let path = router.route(road, from, to, crate::road::Profile::Van)?;
+    let path = router.route(road, from, to, Profile::Van)?;
     out.clear();
     out.extend(path.edges.iter().skip(1));
     Some(path.metres)

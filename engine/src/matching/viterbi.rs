@@ -1,12 +1,11 @@
 //! One step of the model: from the newest column and a fix's candidates to the next column.
 
-use crate::matching::candidate::{Candidate, Seen};
+use crate::matching::candidate::{Candidate, Seen, apart_m};
 use crate::matching::emission::{LINEAR_FROM, bent};
 use crate::matching::far::{self, Far};
 use crate::matching::state::{CELLS_MAX, Cell, Live, Track};
-use crate::matching::transition::{self, From, Moved, Routed};
+use crate::matching::transition::{self, From, Moved, Pair, Routed};
 use crate::path::Router;
-use crate::road::plane::distance_m;
 use crate::road::{Place, Road};
 
 /// Hypotheses dearer than the best by more than this are dropped: e^-14, one in a million.
@@ -21,10 +20,12 @@ const RETURN_COST: f64 = 2.0;
 const RETURN_DETOUR_M: (f64, f64) = (60.0, 0.5);
 /// A return to the road is searched this far, metres by road beyond the straight line's double.
 const RETURN_REACH_M: f64 = 400.0;
-
 /// What a return beyond that counts as: dear, but nobody stays off the road for ever because a
 /// wrong branch was taken before.
 const UNREACHED_M: f64 = 3_000.0;
+/// No way is looked for to a candidate that another hypothesis reaches better by more than this:
+/// e^-6, a four-hundredth of its probability.
+const HIDDEN: f64 = 6.0;
 /// Most that a way back costs.
 const RETURN_MOST: f64 = 20.0;
 
@@ -75,6 +76,13 @@ impl Step {
         self.settle();
     }
 
+    /// A column of one: the far side of a bridge.
+    pub(super) fn only(&mut self, seen: &Seen, c: &Candidate) {
+        self.arrivals.clear();
+        self.next.clear();
+        self.push_on(c, 0.0, 1.0, (0, c.offset_m, seen.sigma_m * seen.sigma_m));
+    }
+
     /// The next column from the newest one of `track`.
     pub(super) fn advance(
         &mut self,
@@ -103,17 +111,17 @@ impl Step {
                 self.begin_anywhere(i, live);
                 continue;
             };
-            let from = standing(road, place, live);
+            let from = standing(road, seen, (place, live));
             if cell.off_road {
                 away = Some((i, from));
-            } else if far {
-                routed.froms.push((i, from));
             } else {
-                self.drive_on(road, (i, &from, live), (seen, candidates), (router, routed));
+                routed.froms.push((i, from));
             }
         }
         if far && !routed.froms.is_empty() {
             Far::new(road, track, seen, candidates).drive(self, router, routed);
+        } else {
+            self.drive_on(road, track, (seen, candidates), (router, routed));
         }
         if let Some((i, from)) = away {
             let live = &track.live[i];
@@ -167,25 +175,71 @@ impl Step {
         }
     }
 
+    /// From the hypotheses in `routed.froms`: along the same edge, to the next one or back first,
+    /// which needs no search; then other ways, where one could still matter.
     fn drive_on(
         &mut self,
         road: &Road,
-        (i, from, live): (usize, &From, &Live),
+        track: &Track,
         (seen, candidates): (&Seen, &[Candidate]),
         (router, routed): (&mut Router, &mut Routed),
     ) {
         let limit = transition::limit_m(seen);
+        let froms = std::mem::take(&mut routed.froms);
+        let mut pairs = std::mem::take(&mut routed.pairs);
+        pairs.clear();
+        for (number, (i, from)) in froms.iter().enumerate() {
+            for (k, to) in candidates.iter().enumerate() {
+                if let Some(moved) = transition::direct(road, from, to) {
+                    self.arrive(k, (*i, from, &track.live[*i]), (seen, to), &moved);
+                    continue;
+                }
+                let metres = transition::bound_m(from, to);
+                if metres <= limit {
+                    let least = transition::least_cost(seen, from, to, metres);
+                    pairs.push((number, k, f64::from(track.live[*i].score) + least));
+                }
+            }
+        }
+        for of_one in pairs.chunk_by(|a, b| a.0 == b.0) {
+            let (i, from) = &froms[of_one[0].0];
+            self.search_on(
+                road,
+                (*i, from, &track.live[*i]),
+                of_one,
+                (seen, candidates),
+                (router, routed),
+            );
+        }
+        (routed.froms, routed.pairs) = (froms, pairs);
+    }
+
+    /// Searches from one hypothesis the candidates of `pairs` that are not out of the question,
+    /// given what each way scores at least.
+    #[expect(clippy::too_many_arguments, reason = "two of them are memory that is reused")]
+    fn search_on(
+        &mut self,
+        road: &Road,
+        (i, from, live): (usize, &From, &Live),
+        pairs: &[Pair],
+        (seen, candidates): (&Seen, &[Candidate]),
+        (router, routed): (&mut Router, &mut Routed),
+    ) {
+        let all = || self.arrivals.iter().zip(candidates);
+        let best = all().map(|(a, c)| a.score + c.cost).fold(f64::INFINITY, f64::min);
+        let beside = all().map(|(a, c)| a.score + c.beside).fold(f64::INFINITY, f64::min);
         routed.asked.clear();
         routed.targets.clear();
-        for (k, to) in candidates.iter().enumerate() {
-            if let Some(moved) = transition::direct(road, from, to) {
-                self.arrive(k, (i, from, live), (seen, to), &moved);
-            } else if transition::bound_m(road, from, to) <= limit {
+        for &(_, k, least) in pairs {
+            let to = &candidates[k];
+            // Beyond the beam of the column, and of what the spread learns from.
+            let beyond = least + to.cost > best + BEAM && least + to.beside > beside + BEAM;
+            if !beyond && least <= self.arrivals[k].score + HIDDEN {
                 routed.asked.push(k);
                 routed.targets.push(to.place());
             }
         }
-        ask(road, from, limit, (seen, candidates), (router, routed));
+        ask(road, from, transition::limit_m(seen), (seen, candidates), (router, routed));
         for (k, joined) in routed.asked.iter().zip(&routed.reached) {
             if let Some(r) = joined.map(|j| j.reached) {
                 let moved = Moved {
@@ -243,7 +297,7 @@ impl Step {
             } else {
                 routed.asked.push(k);
                 routed.targets.push(to.place());
-                furthest = furthest.max(distance_m(from.position, to.position));
+                furthest = furthest.max(apart_m(from.at, to.at));
             }
         }
         let limit = 2.0 * furthest + RETURN_REACH_M;
@@ -261,7 +315,7 @@ impl Step {
         (seen, to): (&Seen, &Candidate),
         metres: f64,
     ) {
-        let straight = distance_m(from.position, to.position);
+        let straight = apart_m(from.at, to.at);
         let excess = (metres - straight).max(0.0);
         let detour = excess / (RETURN_DETOUR_M.0 + RETURN_DETOUR_M.1 * straight);
         let cost = RETURN_COST + detour.min(RETURN_MOST);
@@ -330,23 +384,16 @@ fn ask(
 }
 
 /// What the transitions from a hypothesis need to know of it.
-fn standing(road: &Road, place: Place, live: &Live) -> From {
-    let length_m = road.length_m(place.edge);
+fn standing(road: &Road, seen: &Seen, (place, live): (Place, &Live)) -> From {
+    let edge = road.edge(place.edge);
+    let length_m = edge.length_m();
     let place = Place { offset_m: place.offset_m.min(length_m), ..place };
     From {
         place,
+        edge,
         length_m,
-        position: road.point_at(place).0,
-        head_position: road.position(road.head(place.edge)),
+        at: seen.plane.to_metres(road.step_at(&edge, place.offset_m).0),
+        head_at: seen.plane.e7_to_metres(road.node_e7(edge.head)),
         variance: f64::from(live.variance),
-    }
-}
-
-impl Step {
-    /// A column of one: the far side of a bridge.
-    pub(super) fn only(&mut self, seen: &Seen, c: &Candidate) {
-        self.arrivals.clear();
-        self.next.clear();
-        self.push_on(c, 0.0, 1.0, (0, c.offset_m, seen.sigma_m * seen.sigma_m));
     }
 }

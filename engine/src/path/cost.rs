@@ -31,6 +31,10 @@ pub(super) trait Cost {
     fn turn(&self, from: &EdgeRecord, to: &EdgeRecord) -> f64;
     /// At most what is left from a node to the goal; consistent along edges.
     fn bound(&self, road: &Road, node: u32) -> f64;
+    /// Metres of straight line that such a bound stands for at least.
+    fn straight_m(&self, _bound: f64) -> f64 {
+        0.0
+    }
 }
 
 /// Seconds at free flow, with what discourages a way.
@@ -197,5 +201,9 @@ impl Cost for Habit<'_> {
         // A hair less, for the plane is not exact.
         let away = (x * x + y * y).sqrt() * 0.999 - self.radius_m;
         away.max(0.0) * self.pace
+    }
+
+    fn straight_m(&self, bound: f64) -> f64 {
+        bound / self.pace
     }
 }

@@ -289,27 +289,35 @@ proptest! {
         let handicaps = vec![0.0; targets.len()];
         let (mut router, mut all, mut one) = (Router::new(), Vec::new(), Vec::new());
         let turns = Turns { corner_s: 4.0, back_s: 9.0 };
-        let mut reach = |starts: &[(Place, f64)], bounds, out: &mut Vec<_>| {
+        let mut reach = |starts: &[(Place, f64)], (limit_s, beam_s, limit_m), out: &mut Vec<_>| {
+            let bounds = Bounds { limit_s, beam_s, limit_m };
             let around = (road.point_at(targets[0]).0, 1e6);
             router.reach_from_all(road, turns, starts, (&targets, &handicaps), around, bounds, out);
         };
         let mut least = vec![f64::INFINITY; targets.len()];
         for start in &starts {
-            reach(&[*start], (f64::INFINITY, f64::INFINITY), &mut one);
+            reach(&[*start], (f64::INFINITY, f64::INFINITY, f64::INFINITY), &mut one);
             for (least, joined) in least.iter_mut().zip(&one) {
                 *least = joined.map_or(f64::INFINITY, |j| j.cost).min(*least);
             }
         }
-        reach(&starts, (limit, f64::INFINITY), &mut all);
+        reach(&starts, (limit, f64::INFINITY, f64::INFINITY), &mut all);
         for (joined, least) in all.iter().zip(&least) {
             prop_assert_eq!(joined.is_some(), *least <= limit);
             prop_assert!(joined.is_none_or(|j| (j.cost - least).abs() < 1e-6));
         }
-        reach(&starts, (f64::INFINITY, 20.0), &mut all);
+        reach(&starts, (f64::INFINITY, 20.0, f64::INFINITY), &mut all);
         let best = least.iter().copied().fold(f64::INFINITY, f64::min);
         for (joined, least) in all.iter().zip(&least) {
             let dear = *least > best + 20.0 - 1e-6 || least.is_infinite();
             prop_assert!(joined.is_some() || dear, "{} of {}", least, best);
+        }
+        reach(&starts, (f64::INFINITY, f64::INFINITY, f64::INFINITY), &mut one);
+        reach(&starts, (f64::INFINITY, f64::INFINITY, 10.0 * limit), &mut all);
+        for (joined, free) in all.iter().zip(&one) {
+            // A way that is short enough is found; where the cheapest is not, so may another be.
+            let short = free.is_some_and(|free| free.reached.metres <= 10.0 * limit);
+            prop_assert!(!short || joined == free, "{:?} instead of {:?}", joined, free);
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::road::{EdgeId, Place, Profile, Road};
 
 use super::cost::{Cost, Habit, Seconds, Turns};
 use super::hierarchy::{self, Snapshot, Ways, Weighted};
-use super::search::{Search, Until, share};
+use super::search::{Bounds, Search, Until, share};
 
 pub use under::Driven;
 
@@ -155,9 +155,8 @@ impl Router {
 
     /// The ways that drivers like best, turns weighed as said, from whichever start, each with seconds that it counts as
     /// already, to each target near `around`; a target ahead on its start's own edge is found only
-    /// by going round. `None` where there is none, or none whose cost and handicap together are
-    /// within `limit` and within `beam` of the best target's. `out` is cleared first and has one
-    /// entry per target.
+    /// by going round. `None` where there is none within `bounds`. `out` is cleared first and has
+    /// one entry per target.
     #[expect(clippy::too_many_arguments, reason = "one of them is memory that is reused")]
     pub fn reach_from_all(
         &mut self,
@@ -166,7 +165,7 @@ impl Router {
         starts: &[(Place, f64)],
         (targets, handicaps): (&[Place], &[f64]),
         around: (Position, f64),
-        bounds: (f64, f64),
+        bounds: Bounds,
         out: &mut Vec<Option<Joined>>,
     ) {
         self.begin(targets);

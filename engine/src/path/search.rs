@@ -25,6 +25,7 @@ struct Waiting {
     key: f64,
     cost: f64,
     state: u32,
+    metres: f32,
 }
 
 impl PartialEq for Waiting {
@@ -70,12 +71,28 @@ pub(super) enum Until {
     Nearest,
 }
 
+/// How far [`super::Router::reach_from_all`] goes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// Most that a target's cost and handicap may be together, seconds.
+    pub limit_s: f64,
+    /// And most that they may be above the best target's, seconds.
+    pub beam_s: f64,
+    /// Most metres of a way.
+    pub limit_m: f64,
+}
+
+/// Metres that sums of single precision are given.
+const METRES_ROUNDED: f32 = 0.1;
+
 /// Reusable memory of a search: labels by state, the queue, the targets.
 #[derive(Debug, Default)]
 pub(super) struct Search {
     labels: Vec<Label>,
     epoch: u32,
     queue: BinaryHeap<Waiting>,
+    /// Ways of more metres are not followed.
+    limit_m: f32,
     /// Targets sorted by edge: edge and index.
     targets: Vec<(EdgeId, u32)>,
     /// By index of the target.
@@ -96,7 +113,7 @@ impl Search {
         (targets, until): (&[Place], Until),
         cost: &C,
     ) {
-        self.begin(road, targets);
+        self.begin(road, targets, f32::INFINITY);
         let record = road.edge(from.edge);
         if !record.access().has(cost.profile()) {
             return;
@@ -117,14 +134,14 @@ impl Search {
             return;
         }
         let left = cost.piece(whole, 1.0 - share);
-        self.label(from.edge.0, (left, left + cost.bound(road, record.head)), NOWHERE);
+        self.label(from.edge.0, (left, cost.bound(road, record.head)), (0.0, 0.0), NOWHERE);
         let mut worst = self.worst(limit, until);
         while let Some(waiting) = self.queue.pop() {
             if waiting.key > worst {
                 break;
             }
             if waiting.cost <= self.cost(waiting.state) {
-                let improved = self.expand(road, targets, (waiting.state, waiting.cost), cost);
+                let improved = self.expand(road, targets, &waiting, cost);
                 if improved {
                     worst = self.worst(limit, until);
                 }
@@ -135,49 +152,51 @@ impl Search {
 
     /// Finds the cheapest way from whichever of `starts`, each with what it cost to get there, to
     /// every target other than ahead on a start's own edge. A target is given up where way and its
-    /// own cost, `handicaps`, exceed the best target's by more than `beam`, or `limit`.
-    #[expect(clippy::too_many_arguments, reason = "a search has two ends, two bounds and a cost")]
+    /// own cost, `handicaps`, exceed the bounds. Beyond the metres that are allowed no way is
+    /// followed; where the cheapest one is too long, a dearer one that is not may be found.
+    #[expect(clippy::too_many_arguments, reason = "a search has two ends, bounds and a cost")]
     pub(super) fn run_from_all<C: Cost>(
         &mut self,
         road: &Road,
         starts: &[(Place, f64)],
         (targets, handicaps): (&[Place], &[f64]),
-        (limit, beam): (f64, f64),
+        bounds: Bounds,
         cost: &C,
     ) {
-        self.begin(road, targets);
+        self.begin(road, targets, bounds.limit_m as f32 + METRES_ROUNDED);
         for (from, so_far) in starts {
             let record = road.edge(from.edge);
             if !record.access().has(cost.profile()) {
                 continue;
             }
-            let whole = cost.edge(from.edge, &record);
-            let left = so_far + cost.piece(whole, 1.0 - share(*from, record.length_m()));
+            let (whole, length_m) = (cost.edge(from.edge, &record), record.length_m());
+            let left = so_far + cost.piece(whole, 1.0 - share(*from, length_m));
             if left < self.cost(from.edge.0) {
-                let key = left + cost.bound(road, record.head);
-                self.label(from.edge.0, (left, key), NOWHERE);
+                let metres = ((length_m - from.offset_m).max(0.0) as f32, 0.0);
+                self.label(from.edge.0, (left, cost.bound(road, record.head)), metres, NOWHERE);
             }
         }
         let least = handicaps.iter().copied().fold(f64::INFINITY, f64::min);
-        let mut worst = limit;
+        let mut worst = bounds.limit_s;
         while let Some(waiting) = self.queue.pop() {
             if waiting.key > worst {
                 break;
             }
             if waiting.cost <= self.cost(waiting.state)
-                && self.expand(road, targets, (waiting.state, waiting.cost), cost)
+                && self.expand(road, targets, &waiting, cost)
             {
                 let reached = self.arrivals.iter().zip(handicaps);
                 let best = reached
                     .filter_map(|(arrival, handicap)| Some(arrival.as_ref()?.cost + handicap))
                     .fold(f64::INFINITY, f64::min);
-                worst = self.worst(limit, Until::All).min(best + beam - least);
+                worst = self.worst(bounds.limit_s, Until::All).min(best + bounds.beam_s - least);
             }
         }
-        self.drop_beyond(limit);
+        self.drop_beyond(bounds.limit_s);
     }
 
-    fn begin(&mut self, road: &Road, targets: &[Place]) {
+    fn begin(&mut self, road: &Road, targets: &[Place], limit_m: f32) {
+        self.limit_m = limit_m;
         if self.labels.len() < road.states() || self.epoch == u32::MAX {
             self.labels.clear();
             self.labels.resize(road.states(), Label::default());
@@ -197,7 +216,7 @@ impl Search {
         &mut self,
         road: &Road,
         targets: &[Place],
-        (state, so_far): (u32, f64),
+        &Waiting { state, cost: so_far, metres, .. }: &Waiting,
         cost: &C,
     ) -> bool {
         let from = road.edge(road.edge_in(state));
@@ -219,7 +238,9 @@ impl Search {
             }
             let reached = at_tail + whole;
             if reached < self.cost(next) {
-                self.label(next, (reached, reached + cost.bound(road, record.head)), state);
+                let bound = cost.bound(road, record.head);
+                let metres = (metres + record.length_m() as f32, cost.straight_m(bound) as f32);
+                self.label(next, (reached, bound), metres, state);
             }
         }
         improved
@@ -272,10 +293,12 @@ impl Search {
         }
     }
 
-    fn label(&mut self, state: u32, (cost, key): (f64, f64), parent: u32) {
-        if let Some(label) = self.labels.get_mut(state as usize) {
-            *label = Label { cost, parent, epoch: self.epoch };
-            self.queue.push(Waiting { key, cost, state });
+    /// Notes a way to a state with what it costs and at least is left, and the same in metres.
+    fn label(&mut self, state: u32, (cost, left): (f64, f64), metres: (f32, f32), parent: u32) {
+        let Some(label) = self.labels.get_mut(state as usize) else { return };
+        *label = Label { cost, parent, epoch: self.epoch };
+        if metres.0 + metres.1 <= self.limit_m {
+            self.queue.push(Waiting { key: cost + left, cost, state, metres: metres.0 });
         }
     }
 

@@ -6,6 +6,11 @@ use crate::road::{Access, Place, Profile, Restriction, Road, Via};
 
 const TURNS: Turns = Turns { corner_s: 4.0, back_s: 60.0 };
 
+/// At most so many seconds.
+fn within(limit_s: f64) -> Bounds {
+    Bounds { limit_s, beam_s: f64::INFINITY, limit_m: f64::INFINITY }
+}
+
 fn place(road: &Road, way: i64, from: i64, to: i64, offset_m: f64) -> Place {
     Place { edge: road.edge_of(way, from, to).unwrap(), offset_m }
 }
@@ -29,14 +34,21 @@ fn a_target_behind_needs_a_way_round() {
     assert!((path.metres - 350.0).abs() < 0.5, "round the block: {path:?}");
     let mut out = Vec::new();
     let around = (road.point_at(to).0, 0.0);
-    let bounds = (1000.0, f64::INFINITY);
+    let bounds = within(1000.0);
     router.reach_from_all(&road, TURNS, &[(from, 5.0)], (&[to], &[0.0]), around, bounds, &mut out);
     let joined = out[0].unwrap();
     assert_eq!((joined.start, joined.reached.turn_backs), (0, 0));
     assert!((joined.reached.metres - 350.0).abs() < 0.5 && joined.cost > 5.0);
-    let bounds = (joined.cost - 0.1, f64::INFINITY);
+    let bounds = within(joined.cost - 0.1);
     router.reach_from_all(&road, TURNS, &[(from, 5.0)], (&[to], &[0.0]), around, bounds, &mut out);
     assert_eq!(out, [None]);
+    let bounds = Bounds { limit_m: 340.0, ..within(1000.0) };
+    router.reach_from_all(&road, TURNS, &[(from, 5.0)], (&[to], &[0.0]), around, bounds, &mut out);
+    let short = out[0].unwrap().reached;
+    assert_eq!(short.turn_backs, 2, "350 m round the block are too long: {short:?}");
+    let bounds = Bounds { limit_m: 351.0, ..bounds };
+    router.reach_from_all(&road, TURNS, &[(from, 5.0)], (&[to], &[0.0]), around, bounds, &mut out);
+    assert_eq!(out, [Some(joined)]);
 }
 
 #[test]
@@ -45,7 +57,7 @@ fn of_ways_as_long_the_one_with_the_fewest_corners_is_liked_best() {
     let (from, to) = (place(&road, 1000, 0, 1, 20.0), place(&road, 2003, 203, 303, 70.0));
     let (mut router, mut out, mut edges) = (Router::new(), Vec::new(), Vec::new());
     let around = (road.point_at(to).0, 0.0);
-    let bounds = (1000.0, f64::INFINITY);
+    let bounds = within(1000.0);
     router.reach_from_all(&road, TURNS, &[(from, 0.0)], (&[to], &[0.0]), around, bounds, &mut out);
     router.edges_to(&road, 0, &mut edges);
     let ways: Vec<i64> = edges.iter().map(|edge| road.osm(*edge).0).collect();

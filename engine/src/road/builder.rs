@@ -196,6 +196,10 @@ impl RoadBuilder {
             self.names.extend_from_slice(&[0, 0]);
         }
         let mut network = network::Network::new(&mut self)?;
+        if let Err(_beyond) = u32::try_from(network.bytes_of_points()) {
+            let (what, count) = ("bytes of points", network.bytes_of_points());
+            return Err(RoadError::TooMany { what, count, most: u32::MAX as usize });
+        }
         let turns = turns::Turns::resolve(&network, &self.restrictions, &self.barriers);
         network.mark(&turns);
         let mut summary = network.summary();
@@ -216,11 +220,10 @@ impl RoadBuilder {
     }
 
     fn way_records(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.ways.len() * 16);
+        let mut out = Vec::with_capacity(self.ways.len() * 12);
         for &(way, name) in &self.ways {
             out.extend_from_slice(&way.to_le_bytes());
             out.extend_from_slice(&name.to_le_bytes());
-            out.extend_from_slice(&[0; 4]);
         }
         out
     }

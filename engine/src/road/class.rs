@@ -138,8 +138,8 @@ impl Class {
 
 /// No free-flow average is above this: 140 km/h.
 pub(crate) const CAR_MAX_MPS: f64 = 140.0 / 3.6;
-/// Vans are driven, governed or allowed at 120 km/h at most.
-pub(crate) const VAN_MAX_MPS: f64 = 120.0 / 3.6;
+/// Vans are driven, governed or allowed at 120 km/h at most: so many centimetres a second.
+pub(crate) const VAN_MAX_CMPS: u16 = 3_333;
 /// Lorries carry a limiter at 90 km/h (EU directive 92/6/EEC); 85 is held on average.
 pub(crate) const TRUCK_MAX_MPS: f64 = 85.0 / 3.6;
 /// Off motorways lorries accelerate and corner more slowly than cars.

@@ -15,8 +15,9 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// First eight bytes of every map.
 pub(crate) const MAGIC: [u8; 8] = *b"MILEPMAP";
-/// Raised when a section changes its meaning or is added. 2 has the order of contraction.
-pub(crate) const VERSION: u32 = 2;
+/// Raised when a section changes its meaning or is added. 2 has the order of contraction, 3 leaves
+/// out what can be found from the rest and keeps points as steps.
+pub(crate) const VERSION: u32 = 3;
 /// More sections than any version will have; a bound for hostile files.
 const SECTIONS_MAX: usize = 64;
 const HEADER: usize = 16;
@@ -29,21 +30,13 @@ pub(crate) enum Section {
     Summary,
     /// Per node: OSM id i64, lng i32, lat i32 (1e-7 degrees); along a Hilbert curve.
     Nodes,
-    /// Per node and one more: its first outgoing edge, u32. Edges lie sorted by tail.
-    Outgoing,
-    /// Per node and one more: its first entry in `InEdges`, u32.
-    Incoming,
-    /// Edge ids sorted by head, u32.
-    InEdges,
-    /// Node ids sorted by OSM id, u32.
-    ByOsm,
-    /// Per directed edge: [`super::record::EdgeRecord`].
+    /// Per directed edge, sorted by tail: [`super::record::EdgeRecord`].
     Edges,
-    /// Per street between two junctions and one more: first point u32, edge along, edge against.
+    /// Per street between two junctions and one more: its first byte in `Points`, u32.
     Streets,
-    /// Points of all streets: lng i32, lat i32 (1e-7 degrees).
+    /// Points of all streets: [`super::geometry`].
     Points,
-    /// Per way: OSM id i64, name u32 (offset into `Names`), spare u32.
+    /// Per way: OSM id i64, name u32 (offset into `Names`).
     Ways,
     /// Names: length u16, then UTF-8; offset 0 is the empty name.
     Names,
@@ -51,24 +44,22 @@ pub(crate) enum Section {
     Turns,
     /// Last edge of each state beyond the edges themselves, u32.
     States,
-    /// Pieces of streets of up to 8 segments in Hilbert order: street, point, start mm, u32.
+    /// Pieces of streets of up to 8 segments in Hilbert order: street u32, and where the piece
+    /// begins, lng i32, lat i32. One that is not its street's first has, with the top bit set,
+    /// the number of its entry in `Later` instead.
     Pieces,
-    /// Levels of boxes over the pieces, leaves first: west, south, east, north i32.
-    Boxes,
+    /// Of pieces that are not their street's first: street, byte in `Points`, start mm, u32.
+    Later,
     /// Water, parks and buildings for tiles; layout in [`super::area`].
     Areas,
-    /// Edges of motor vehicles in the order a router contracts them, u32: [`super::order`].
+    /// Edges of motor vehicles in the order a router contracts them, varints: [`super::order`].
     Order,
 }
 
 impl Section {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Summary,
         Self::Nodes,
-        Self::Outgoing,
-        Self::Incoming,
-        Self::InEdges,
-        Self::ByOsm,
         Self::Edges,
         Self::Streets,
         Self::Points,
@@ -77,7 +68,7 @@ impl Section {
         Self::Turns,
         Self::States,
         Self::Pieces,
-        Self::Boxes,
+        Self::Later,
         Self::Areas,
         Self::Order,
     ];
@@ -86,10 +77,6 @@ impl Section {
         match self {
             Self::Summary => "summary",
             Self::Nodes => "nodes",
-            Self::Outgoing => "outgoing",
-            Self::Incoming => "incoming",
-            Self::InEdges => "in-edges",
-            Self::ByOsm => "by-osm",
             Self::Edges => "edges",
             Self::Streets => "streets",
             Self::Points => "points",
@@ -98,7 +85,7 @@ impl Section {
             Self::Turns => "turns",
             Self::States => "states",
             Self::Pieces => "pieces",
-            Self::Boxes => "boxes",
+            Self::Later => "later-pieces",
             Self::Areas => "areas",
             Self::Order => "order",
         }
@@ -108,17 +95,11 @@ impl Section {
     pub(crate) fn record(self) -> usize {
         match self {
             Self::Summary => 64,
-            Self::Nodes | Self::Ways | Self::Turns | Self::Boxes => 16,
-            Self::Outgoing
-            | Self::Incoming
-            | Self::InEdges
-            | Self::ByOsm
-            | Self::States
-            | Self::Order => 4,
-            Self::Edges => 28,
-            Self::Streets | Self::Pieces => 12,
-            Self::Points => 8,
-            Self::Names | Self::Areas => 1,
+            Self::Nodes | Self::Turns => 16,
+            Self::Streets | Self::States => 4,
+            Self::Edges => super::record::EDGE,
+            Self::Ways | Self::Pieces | Self::Later => 12,
+            Self::Points | Self::Names | Self::Areas | Self::Order => 1,
         }
     }
 }
@@ -181,24 +162,13 @@ impl Layout {
     }
 
     fn check_counts(&self) -> Result<(), LayoutError> {
-        let count = |section| self.extent(section).count;
-        let (nodes, edges) = (count(Section::Nodes), count(Section::Edges));
-        let expected = [
-            (Section::Summary, 1),
-            (Section::Outgoing, nodes + 1),
-            (Section::Incoming, nodes + 1),
-            (Section::InEdges, edges),
-            (Section::ByOsm, nodes),
-            (Section::Boxes, super::index::boxes_over(count(Section::Pieces))),
-        ];
-        for (section, expected) in expected {
-            if count(section) != expected {
-                let (name, found) = (section.name(), count(section));
-                let what = format!("section `{name}` has {found} records, expected {expected}");
-                return Err(LayoutError::Damaged(what));
+        match self.extent(Section::Summary).count {
+            1 => Ok(()),
+            found => {
+                let what = format!("section `summary` has {found} records, expected 1");
+                Err(LayoutError::Damaged(what))
             }
         }
-        Ok(())
     }
 
     /// Compares every section with its checksum; reads the whole file.

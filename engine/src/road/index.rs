@@ -2,12 +2,14 @@
 //!
 //! A piece is a run of up to [`PIECE_SEGMENTS`] segments of one street. Pieces lie in Hilbert
 //! order of their middles; [`FANOUT`] neighbours share a box, as many boxes a box of the next
-//! level, until one is left (Kamel & Faloutsos 1993; the layout of flatbush). Nothing is
-//! stored but boxes, so the tree is read as it lies in the file.
+//! level, until one is left (Kamel & Faloutsos 1993; the layout of flatbush). The boxes are
+//! found from the pieces at first use.
 
 use super::Road;
+use super::geometry::{Points, Spot};
 use super::hilbert;
 use super::image::{Section, i32_at, u32_at};
+use super::tables;
 
 /// Segments in a piece: more make boxes loose on winding roads, fewer make the file larger.
 pub(crate) const PIECE_SEGMENTS: usize = 8;
@@ -32,9 +34,10 @@ impl Frame {
         self.0 = [w.min(ow), s.min(os), e.max(oe), n.max(on)];
     }
 
+    #[expect(clippy::needless_bitwise_bool, reason = "which side misses cannot be foretold")]
     fn meets(self, other: Self) -> bool {
         let ([w, s, e, n], [ow, os, oe, on]) = (self.0, other.0);
-        w <= oe && ow <= e && s <= on && os <= n
+        (w <= oe) & (ow <= e) & (s <= on) & (os <= n)
     }
 
     fn middle(self) -> (i32, i32) {
@@ -47,47 +50,51 @@ impl Frame {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Piece {
     pub(crate) street: u32,
-    /// Number of its first point in the points of the map.
-    pub(crate) point: u32,
-    /// Millimetres along the street to that point.
+    /// Where it begins, and the byte in the points of the map behind that.
+    pub(crate) begin: Spot,
+    pub(crate) at: u32,
+    /// Whether the street begins with it.
+    pub(crate) first: bool,
+    /// Millimetres along the street to where it begins.
     pub(crate) start_mm: u32,
     pub(crate) frame: Frame,
 }
 
-/// How many boxes stand over so many pieces, their own included.
-pub(crate) fn boxes_over(pieces: usize) -> usize {
-    let (mut level, mut total) = (pieces, pieces);
-    while level > 1 {
-        level = level.div_ceil(FANOUT);
-        total += level;
-    }
-    total
-}
+/// The number of a piece's entry in the section of later ones stands in place of its street.
+const LATER: u32 = 1 << 31;
 
-/// Sorts the pieces and writes both sections of the index.
+/// Sorts the pieces and writes them: all, and what more the ones have that are not their
+/// street's first.
 pub(crate) fn write(mut pieces: Vec<Piece>) -> (Vec<u8>, Vec<u8>) {
     pieces.sort_by_cached_key(|piece| {
         let (lng, lat) = piece.frame.middle();
-        (hilbert::key(lng, lat), piece.street, piece.point)
+        (hilbert::key(lng, lat), piece.street, piece.at)
     });
-    let mut records = Vec::with_capacity(pieces.len() * 12);
+    let (mut all, mut later) = (Vec::with_capacity(pieces.len() * 12), Vec::new());
     for piece in &pieces {
-        for word in [piece.street, piece.point, piece.start_mm] {
-            records.extend_from_slice(&word.to_le_bytes());
+        let mut name = piece.street;
+        if !piece.first {
+            name = LATER | (later.len() / 12) as u32;
+            for word in [piece.street, piece.at, piece.start_mm] {
+                later.extend_from_slice(&word.to_le_bytes());
+            }
         }
+        all.extend_from_slice(&name.to_le_bytes());
+        all.extend_from_slice(&piece.begin.0.to_le_bytes());
+        all.extend_from_slice(&piece.begin.1.to_le_bytes());
     }
-    let mut boxes = Vec::with_capacity(boxes_over(pieces.len()) * 16);
-    let mut level: Vec<Frame> = pieces.iter().map(|piece| piece.frame).collect();
-    while !level.is_empty() {
-        for side in level.iter().flat_map(|frame| frame.0) {
-            boxes.extend_from_slice(&side.to_le_bytes());
-        }
-        if level.len() == 1 {
-            break;
-        }
-        level = level.chunks(FANOUT).map(join_all).collect();
+    (all, later)
+}
+
+/// All levels of boxes over some, these first.
+pub(super) fn levels(mut boxes: Vec<Frame>) -> Vec<Frame> {
+    let mut level = 0..boxes.len();
+    while level.len() > 1 {
+        let above: Vec<Frame> = boxes[level.clone()].chunks(FANOUT).map(join_all).collect();
+        level = boxes.len()..boxes.len() + above.len();
+        boxes.extend(above);
     }
-    (records, boxes)
+    boxes
 }
 
 fn join_all(frames: &[Frame]) -> Frame {
@@ -101,7 +108,8 @@ fn join_all(frames: &[Frame]) -> Frame {
 impl Road {
     /// Calls `found` with the number of every piece whose box meets `frame`.
     pub(super) fn pieces_in(&self, frame: Frame, mut found: impl FnMut(usize)) {
-        let pieces = self.count(Section::Pieces);
+        let pieces = self.pieces();
+        let boxes = self.found.boxes.get_or_init(|| tables::boxes(self));
         let mut starts = [(0_usize, 0_usize); LEVELS_MAX];
         let (mut start, mut size, mut levels) = (0, pieces, 0);
         while size > 0 && levels < LEVELS_MAX {
@@ -113,7 +121,7 @@ impl Road {
         // At most FANOUT boxes of each level wait at any time.
         let mut waiting = [(0_u8, 0_u32); LEVELS_MAX * FANOUT + 1];
         let mut depth = 0;
-        if levels > 0 && self.frame(starts[levels - 1].0).meets(frame) {
+        if levels > 0 && boxes[starts[levels - 1].0].meets(frame) {
             waiting[0] = ((levels - 1) as u8, 0);
             depth = 1;
         }
@@ -127,7 +135,7 @@ impl Road {
             let (below, size) = starts[usize::from(level) - 1];
             let first = index as usize * FANOUT;
             for child in (first..(first + FANOUT).min(size)).rev() {
-                if self.frame(below + child).meets(frame) {
+                if boxes[below + child].meets(frame) {
                     waiting[depth] = (level - 1, child as u32);
                     depth += 1;
                 }
@@ -135,14 +143,21 @@ impl Road {
         }
     }
 
-    fn frame(&self, index: usize) -> Frame {
-        let bytes = self.record::<16>(Section::Boxes, index);
-        Frame([i32_at(&bytes, 0), i32_at(&bytes, 4), i32_at(&bytes, 8), i32_at(&bytes, 12)])
+    /// How many pieces of streets there are.
+    pub(super) fn pieces(&self) -> usize {
+        self.count(Section::Pieces)
     }
 
-    /// Street, first point and millimetres to it of a piece.
-    pub(super) fn piece(&self, index: usize) -> (u32, u32, u32) {
+    /// Street of a piece, millimetres along it to where the piece begins, and the points from
+    /// there to the street's end.
+    pub(super) fn piece(&self, index: usize) -> (u32, u32, Points<'_>) {
         let bytes = self.record::<12>(Section::Pieces, index);
-        (u32_at(&bytes, 0), u32_at(&bytes, 4), u32_at(&bytes, 8))
+        let (name, begin) = (u32_at(&bytes, 0), (i32_at(&bytes, 4), i32_at(&bytes, 8)));
+        if name & LATER == 0 {
+            return (name, 0, Points::new(begin, self.steps(name, 0)));
+        }
+        let later = self.record::<12>(Section::Later, (name & !LATER) as usize);
+        let (street, at) = (u32_at(&later, 0), u32_at(&later, 4));
+        (street, u32_at(&later, 8), Points::new(begin, self.steps(street, at)))
     }
 }

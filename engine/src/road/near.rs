@@ -3,9 +3,9 @@
 use ingest::units::Position;
 
 use super::access::{Access, Profile};
-use super::image::Section;
 use super::index::{Frame, PIECE_SEGMENTS};
 use super::plane::{METRES_PER_DEGREE, Plane, heading_deg};
+use super::tables::NO_EDGE;
 use super::{EdgeId, Near, Place, Road};
 
 impl Road {
@@ -45,14 +45,12 @@ impl Road {
     /// The nearest point of one piece, as a place on the street itself: its edge id is the
     /// street's number until [`Road::spread`].
     fn near_piece(&self, plane: &Plane, piece: usize, radius_m: f64, out: &mut Vec<Near>) {
-        let (street, first, start_mm) = self.piece(piece);
-        let end = self.street(street).1.end;
-        let last = (first as usize + PIECE_SEGMENTS).min(end.saturating_sub(1));
-        let mut from = plane.to_metres(self.point(first as usize));
+        let (street, start_mm, points) = self.piece(piece);
+        let mut points = points.map(|spot| plane.e7_to_metres(spot));
+        let Some(mut from) = points.next() else { return };
         let (mut walked, mut best) = (f64::from(start_mm) / 1000.0, None);
         let mut least = radius_m * radius_m;
-        for index in first as usize + 1..=last {
-            let to = plane.to_metres(self.point(index));
+        for to in points.take(PIECE_SEGMENTS) {
             let (dx, dy) = (to.0 - from.0, to.1 - from.1);
             let square = dx * dx + dy * dy;
             let along = -(from.0 * dx + from.1 * dy);
@@ -88,10 +86,8 @@ impl Road {
         out.dedup_by_key(|near| near.place.edge);
         for index in 0..out.len() {
             let near = out[index];
-            let ([along, against], _) = self.street(near.place.edge.0);
-            let usable = |edge: EdgeId| {
-                (edge.0 as usize) < self.count(Section::Edges) && self.access(edge).meets(who)
-            };
+            let [along, against] = self.either(near.place.edge.0);
+            let usable = |edge: EdgeId| edge != NO_EDGE && self.access(edge).meets(who);
             let length = |edge| self.length_m(edge);
             // The dropped ones are marked by an edge that does not exist.
             out[index].place.edge = EdgeId(u32::MAX);

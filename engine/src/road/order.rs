@@ -41,7 +41,9 @@ pub(super) struct Network<'a> {
 pub(super) fn order(network: &Network<'_>) -> Vec<u32> {
     let mut dissection = Dissection::new(network);
     // From the whole network down, so the order comes out backwards.
-    let mut open = vec![dissection.whole()];
+    let whole = dissection.whole();
+    // A map may well hold footpaths only.
+    let mut open = if whole.nodes() == 0 { Vec::new() } else { vec![whole] };
     while let Some(piece) = open.pop() {
         let (parts, count) = components(&piece);
         if piece.nodes() == 1 {

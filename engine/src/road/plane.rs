@@ -32,6 +32,12 @@ impl Plane {
         (lng * self.east, (at.lat - self.origin.lat) * METRES_PER_DEGREE)
     }
 
+    /// As [`Plane::to_metres`], from 1e-7 degrees.
+    pub(crate) fn e7_to_metres(&self, (lng, lat): (i32, i32)) -> (f64, f64) {
+        let lng = shorter_way(f64::from(lng) * 1e-7 - self.origin.lng);
+        (lng * self.east, (f64::from(lat) * 1e-7 - self.origin.lat) * METRES_PER_DEGREE)
+    }
+
     /// The position `x` metres east and `y` metres north of the origin.
     pub fn to_position(&self, x: f64, y: f64) -> Position {
         let lng = shorter_way(self.origin.lng + x / self.east);

@@ -8,7 +8,7 @@ use super::image::{i32_at, u32_at};
 use super::plane::METRES_PER_DEGREE;
 
 /// Bytes of an edge in the file.
-pub(crate) const EDGE: usize = 28;
+pub(crate) const EDGE: usize = 26;
 
 /// One directed edge as it lies in the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,8 +19,6 @@ pub(crate) struct EdgeRecord {
     /// Street number; the top bit says that the edge runs against the street's points.
     pub(crate) street: u32,
     pub(crate) way: u32,
-    /// Free-flow speed of vans, cm/s, at least 1.
-    pub(crate) van_cmps: u16,
     /// Free-flow speed of cars, cm/s, at least 1.
     pub(crate) car_cmps: u16,
     pub(crate) class: u8,
@@ -48,16 +46,14 @@ pub(crate) const FLAG_TOLL: u16 = 1 << 5;
 
 impl EdgeRecord {
     pub(crate) fn read(bytes: &[u8; EDGE]) -> Self {
-        let speeds = u32_at(bytes, 20);
-        let [class, access, low, high] = u32_at(bytes, 24).to_le_bytes();
+        let [slow, fast, class, access, low, high] = bytes[20..].try_into().unwrap_or([0; 6]);
         Self {
             tail: u32_at(bytes, 0),
             head: u32_at(bytes, 4),
             length_mm: u32_at(bytes, 8),
             street: u32_at(bytes, 12),
             way: u32_at(bytes, 16),
-            van_cmps: speeds as u16,
-            car_cmps: (speeds >> 16) as u16,
+            car_cmps: u16::from_le_bytes([slow, fast]),
             class,
             access,
             flags: u16::from_le_bytes([low, high]),
@@ -68,7 +64,6 @@ impl EdgeRecord {
         for word in [self.tail, self.head, self.length_mm, self.street, self.way] {
             out.extend_from_slice(&word.to_le_bytes());
         }
-        out.extend_from_slice(&self.van_cmps.to_le_bytes());
         out.extend_from_slice(&self.car_cmps.to_le_bytes());
         out.extend_from_slice(&[self.class, self.access]);
         out.extend_from_slice(&self.flags.to_le_bytes());

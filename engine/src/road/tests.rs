@@ -143,8 +143,8 @@ fn any_damage_is_an_error_or_harmless() {
         assert!(Layout::read(&image[..cut]).is_err(), "cut at {cut}");
     }
     let mut other = image.clone();
-    other[8] = 3;
-    assert!(matches!(Layout::read(&other), Err(LayoutError::Version(3))));
+    other[8] = 9;
+    assert!(matches!(Layout::read(&other), Err(LayoutError::Version(9))));
     // A flipped byte in a section opens, is found by verify, and never panics when used.
     let body = 16 + 40 * Section::ALL.len() + 8;
     let mut out = Vec::new();
@@ -202,4 +202,62 @@ fn a_box_holds_each_of_its_streets_once() {
         &mut out,
     );
     assert!(out.is_empty());
+}
+
+#[test]
+fn a_map_of_an_older_format_is_refused_by_its_number() {
+    let mut image = grid(2).image().unwrap();
+    image[8] = 2;
+    let error = Road::from_image(image).unwrap_err().to_string();
+    assert_eq!(error, "`map in memory` is a map of format 2, expected 3: build it again");
+}
+
+/// A street of a hundred points is many pieces, and more points than are turned round at hand.
+#[test]
+fn a_winding_street_is_the_same_from_both_ends() {
+    let plane = plane::Plane::new(Position { lng: -8.61, lat: 41.15 });
+    let at = |n: i64| plane.to_position(n as f64 * 20.0, (n % 3) as f64 * 7.0);
+    let mut builder = RoadBuilder::new();
+    builder.node(1, at(0));
+    builder.node(2, at(101));
+    let inner: Vec<Position> = (1..101).map(at).collect();
+    builder.edge(7, (1, 2), &inner, &Attributes::default());
+    let road = builder.finish().unwrap();
+    let (along, against) = (road.edge_of(7, 1, 2).unwrap(), road.edge_of(7, 2, 1).unwrap());
+    let (mut shape, mut back) = (Vec::new(), Vec::new());
+    road.shape(along, &mut shape);
+    road.shape(against, &mut back);
+    back.reverse();
+    assert_eq!((shape.len(), &shape), (102, &back));
+    let length = road.length_m(along);
+    let mut near = Vec::new();
+    for offset_m in (0..length as u32).step_by(37).map(f64::from) {
+        let (here, heading) = road.point_at(Place { edge: along, offset_m });
+        let (there, opposite) = road.point_at(Place { edge: against, offset_m: length - offset_m });
+        assert!(plane::distance_m(here, there) < 0.01, "at {offset_m}");
+        assert!(((heading - opposite).abs() - 180.0).abs() < 1e-6, "at {offset_m}");
+        road.near(here, 5.0, 4, &mut near);
+        assert_eq!(near.len(), 2);
+        for near in &near {
+            let along_m = if near.place.edge == along { offset_m } else { length - offset_m };
+            assert!((near.place.offset_m - along_m).abs() < 0.2, "{near:?} at {offset_m}");
+        }
+    }
+}
+
+/// Found by `make fuzz-roads`: an order of no edges is none.
+#[test]
+fn a_map_of_footpaths_only_is_a_map() {
+    let mut builder = RoadBuilder::new();
+    builder.node(1, Position { lng: -8.61, lat: 41.15 });
+    builder.node(2, Position { lng: -8.60, lat: 41.15 });
+    let along: Access = Profile::Foot.into();
+    builder.edge(7, (1, 2), &[], &Attributes { along, against: along, ..Attributes::default() });
+    let road = builder.finish().unwrap();
+    let edge = road.edge_of(7, 1, 2).unwrap();
+    assert_eq!(road.order().count(), 0);
+    let mut router = crate::path::Router::new();
+    let (from, to) = (Place { edge, offset_m: 10.0 }, Place { edge, offset_m: 90.0 });
+    assert!(router.route(&road, from, to, Profile::Foot).is_some());
+    assert!(router.route(&road, from, to, Profile::Van).is_none());
 }

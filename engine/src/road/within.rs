@@ -2,8 +2,8 @@
 
 use ingest::units::Position;
 
-use super::image::Section;
 use super::index::Frame;
+use super::tables::NO_EDGE;
 use super::{EdgeId, Road};
 
 impl Road {
@@ -22,11 +22,7 @@ impl Road {
         });
         streets.sort_unstable();
         streets.dedup();
-        let edges = self.count(Section::Edges);
-        let edge = |street: u32| {
-            let (either, _) = self.street(street);
-            either.into_iter().find(|edge| (edge.0 as usize) < edges)
-        };
+        let edge = |street: u32| self.either(street).into_iter().find(|&edge| edge != NO_EDGE);
         out.extend(streets.into_iter().filter_map(edge));
     }
 }

@@ -7,8 +7,10 @@
 //! vector instructions. Where a source and a target lie in different halves of a cut, only
 //! states at or above that cut are looked at.
 //!
-//! To one place, costs are found from the top of the tree down, only where a source asks
-//! (Strasser & Zeitz 2021, Lazy RPHAST), so sources share all they have in common.
+//! To one place, costs are found only where a source asks (Strasser & Zeitz 2021, Lazy RPHAST),
+//! so sources share all they have in common. We first mark all states above the sources, a bit
+//! each, and then find their costs in one sweep from the top: rows are read in the order they lie
+//! in memory, and none waits for a climb to end.
 
 use crate::road::{Place, Road};
 
@@ -52,16 +54,12 @@ pub struct Matrix {
     /// The states above the source at hand, and the least costs found for its row.
     climb: Vec<u32>,
     row: Vec<f64>,
-    /// Cost to the one target, by state, where it is settled in this call.
-    settled: Vec<Settled>,
-    call: u32,
-}
-
-/// A cost and the call that found it.
-#[derive(Debug, Clone, Copy, Default)]
-struct Settled {
-    cost: f64,
-    call: u32,
+    /// Where the sources of a call to one target set out: number of the source, and seed.
+    asked: Vec<(u32, Seed)>,
+    /// A bit for each state whose cost to the one target is wanted; none between calls.
+    wanted: Vec<u64>,
+    /// Cost to the one target by state, true for those wanted in this call.
+    settled: Vec<f64>,
 }
 
 impl Matrix {
@@ -128,39 +126,61 @@ impl Matrix {
             self.settle_one(snapshot, state, label);
         }
         out.clear();
-        for &source in from {
-            out.push(self.one(road, snapshot, (source, to)));
+        out.resize(from.len(), f64::INFINITY);
+        self.ask(road, snapshot, (from, to), out);
+        self.sweep(snapshot);
+        for &(source, (state, left)) in &self.asked {
+            let known = &mut out[source as usize];
+            *known = least(*known, left + self.settled[state as usize]);
         }
     }
 
-    fn one(&mut self, road: &Road, snapshot: &Snapshot, (from, to): (Place, Place)) -> f64 {
-        if let Some(ahead) = snapshot.ahead(road, from, to) {
-            return ahead;
+    /// Marks the states above each source, those of the target's climb left out, which are
+    /// settled; who has the target ahead on the same edge is answered at once.
+    fn ask(
+        &mut self,
+        road: &Road,
+        snapshot: &Snapshot,
+        (from, to): (&[Place], Place),
+        out: &mut [f64],
+    ) {
+        self.asked.clear();
+        for ((&from, out), source) in from.iter().zip(out).zip(0..) {
+            self.seeds.clear();
+            match snapshot.ahead(road, from, to) {
+                Some(ahead) => *out = ahead,
+                None if from.edge == to.edge => {
+                    snapshot.seeds_after(road, from, &mut self.seeds);
+                }
+                None => self.seeds.extend(snapshot.seed_from(road, from)),
+            }
+            self.asked.extend(self.seeds.iter().map(|&seed| (source, seed)));
         }
-        if from.edge != to.edge {
-            let seed = snapshot.seed_from(road, from);
-            return seed.map_or(f64::INFINITY, |(state, left)| left + self.settle(snapshot, state));
+        let parent = &snapshot.hierarchy.topology.parent;
+        self.climb.iter().for_each(|&state| self.wanted[state as usize / 64] |= 1 << (state % 64));
+        for &(_, (mut state, _)) in &self.asked {
+            while let Some(word) = self.wanted.get_mut(state as usize / 64)
+                && *word & (1 << (state % 64)) == 0
+            {
+                *word |= 1 << (state % 64);
+                state = parent[state as usize];
+            }
         }
-        self.seeds.clear();
-        snapshot.seeds_after(road, from, &mut self.seeds);
-        let mut best = f64::INFINITY;
-        for at in 0..self.seeds.len() {
-            let (state, left) = self.seeds[at];
-            best = least(best, left + self.settle(snapshot, state));
-        }
-        best
+        self.climb
+            .iter()
+            .for_each(|&state| self.wanted[state as usize / 64] &= !(1 << (state % 64)));
     }
 
-    /// The cost from a state to the one target, those above it first.
-    fn settle(&mut self, snapshot: &Snapshot, state: u32) -> f64 {
-        self.climb.clear();
-        let open = chain(&snapshot.hierarchy.topology, state);
-        let open = open.take_while(|&state| self.settled[state as usize].call != self.call);
-        self.climb.extend(open);
-        for at in (0..self.climb.len()).rev() {
-            self.settle_one(snapshot, self.climb[at], f64::INFINITY);
+    /// Settles the marked states, the latest first, and takes the marks away.
+    fn sweep(&mut self, snapshot: &Snapshot) {
+        for at in (0..self.wanted.len()).rev() {
+            let mut word = std::mem::take(&mut self.wanted[at]);
+            while word != 0 {
+                let bit = word.ilog2();
+                word &= !(1 << bit);
+                self.settle_one(snapshot, at as u32 * 64 + bit, f64::INFINITY);
+            }
         }
-        self.settled[state as usize].cost
     }
 
     /// Settles a state whose later ones are.
@@ -174,27 +194,25 @@ impl Matrix {
         let mut costs = [label, f64::INFINITY, f64::INFINITY, f64::INFINITY];
         for (ends, weights) in ends.iter().zip(weights) {
             for lane in 0..4 {
-                let onward = weights[lane] + self.settled[ends[lane] as usize].cost;
+                let onward = weights[lane] + self.settled[ends[lane] as usize];
                 costs[lane] = least(costs[lane], onward);
             }
         }
         for ((&end, &weight), cost) in ends_left.iter().zip(weights_left).zip(&mut costs) {
-            *cost = least(*cost, weight + self.settled[end as usize].cost);
+            *cost = least(*cost, weight + self.settled[end as usize]);
         }
         let cost = least(least(costs[0], costs[1]), least(costs[2], costs[3]));
-        self.settled[state as usize] = Settled { cost, call: self.call };
+        self.settled[state as usize] = cost;
     }
 
     fn fit(&mut self, snapshot: &Snapshot) {
         let states = snapshot.hierarchy.states();
-        if self.label.len() < states || self.call == u32::MAX {
+        if self.label.len() < states {
             self.label.resize(states, f64::INFINITY);
             self.bucket_of.resize(states, NONE);
-            self.settled.clear();
-            self.settled.resize(self.label.len(), Settled::default());
-            self.call = 0;
+            self.settled.resize(states, f64::INFINITY);
+            self.wanted.resize(states.div_ceil(64), 0);
         }
-        self.call += 1;
     }
 
     /// A climb from every target, its costs put into the buckets of the states above it.

@@ -2,7 +2,7 @@
 
 use crate::road::RoadError;
 use crate::road::access::{Access, Profile};
-use crate::road::class::VAN_MAX_MPS;
+use crate::road::geometry;
 use crate::road::hilbert;
 use crate::road::image::Section;
 use crate::road::index::{self, Frame, PIECE_SEGMENTS, Piece};
@@ -16,18 +16,17 @@ use crate::road::record::{
 use super::turns::Turns;
 use super::{Attributes, Draft, Position, RoadBuilder};
 
-/// A street: its draft and the two edges made from it (`u32::MAX`: nobody may go there).
-struct Street {
-    first_point: u32,
-    edges: [u32; 2],
-}
-
 /// The network in its final numbering.
 pub(super) struct Network {
     /// OSM id and position of each node, in the order of their numbers.
     nodes: Vec<(i64, i32, i32)>,
     edges: Vec<EdgeRecord>,
-    streets: Vec<Street>,
+    /// First byte of each street in `steps`.
+    streets: Vec<u32>,
+    /// The points of all streets as they go into the file, and the box around them.
+    steps: Vec<u8>,
+    frame: Frame,
+    /// Of the street at hand.
     points: Vec<(i32, i32)>,
     pieces: Vec<Piece>,
     first_out: Vec<u32>,
@@ -70,7 +69,9 @@ impl Network {
             nodes,
             edges: Vec::with_capacity(drafts.len() * 2),
             streets: Vec::with_capacity(drafts.len() + 1),
-            points: Vec::with_capacity(shapes.len() + drafts.len() * 2),
+            steps: Vec::with_capacity((shapes.len() + drafts.len()) * 4),
+            frame: Frame::EMPTY,
+            points: Vec::new(),
             pieces: Vec::with_capacity(drafts.len()),
             first_out: Vec::new(),
             first_in: Vec::new(),
@@ -95,22 +96,20 @@ impl Network {
 
     fn street(&mut self, draft: &Draft, [tail, head]: [u32; 2], shapes: &[(i32, i32)]) {
         let street = self.streets.len() as u32;
-        let first_point = self.points.len();
+        self.points.clear();
         let place = |node: &(i64, i32, i32)| (node.1, node.2);
         let inner = draft.first as usize..(draft.first + draft.inner) as usize;
         self.points.push(place(&self.nodes[tail as usize]));
         self.points.extend_from_slice(&shapes[inner]);
         self.points.push(place(&self.nodes[head as usize]));
-        self.streets.push(Street { first_point: first_point as u32, edges: [u32::MAX; 2] });
-        let length_mm = self.cut(street, first_point);
-        let van = (VAN_MAX_MPS * 100.0) as u16;
+        self.streets.push(self.steps.len() as u32);
+        let length_mm = self.cut(street);
         let record = |from, to, against: u32, car: u16, access: Access| EdgeRecord {
             tail: from,
             head: to,
             length_mm,
             street: street | against,
             way: draft.way,
-            van_cmps: car.min(van),
             car_cmps: car,
             class: draft.class as u8,
             access: access.bits(),
@@ -126,21 +125,27 @@ impl Network {
 
     /// Cuts a street into pieces for the index; its length in millimetres, rounded up so that
     /// no edge is shorter than the straight line.
-    fn cut(&mut self, street: u32, first_point: usize) -> u32 {
-        let points = &self.points[first_point..];
+    fn cut(&mut self, street: u32) -> u32 {
+        let points = &self.points[..];
         let at = |(lng, lat): (i32, i32)| Position::from_e7(lng, lat);
         let mut walked = 0.0;
         let mut start = 0;
         while start + 1 < points.len() {
             let end = (start + PIECE_SEGMENTS).min(points.len() - 1);
             let mut frame = Frame::EMPTY;
-            points[start..=end].iter().for_each(|&(lng, lat)| frame.include(lng, lat));
+            points[start..=end].iter().for_each(|&(lng, lat)| {
+                frame.include(lng, lat);
+                self.frame.include(lng, lat);
+            });
             self.pieces.push(Piece {
                 street,
-                point: (first_point + start) as u32,
+                begin: points[start],
+                at: self.steps.len() as u32,
+                first: start == 0,
                 start_mm: (walked * 1000.0) as u32,
                 frame,
             });
+            geometry::write(&points[start..=end], &mut self.steps);
             for pair in points[start..=end].windows(2) {
                 walked += distance_m(at(pair[0]), at(pair[1]));
             }
@@ -152,10 +157,6 @@ impl Network {
     /// Sorts edges by tail and fills what points at them.
     fn number_edges(&mut self) {
         self.edges.sort_by_key(|edge| (edge.tail, edge.head, edge.street));
-        for (number, edge) in self.edges.iter().enumerate() {
-            let street = &mut self.streets[(edge.street & !AGAINST) as usize];
-            street.edges[usize::from(edge.street & AGAINST != 0)] = number as u32;
-        }
         let (nodes, edges) = (self.nodes.len(), &self.edges);
         self.first_out = first_entries(nodes, edges.iter().map(|edge| edge.tail));
         self.first_in = first_entries(nodes, edges.iter().map(|edge| edge.head));
@@ -165,6 +166,10 @@ impl Network {
 
     pub(super) fn edges(&self) -> usize {
         self.edges.len()
+    }
+
+    pub(super) fn bytes_of_points(&self) -> usize {
+        self.steps.len()
     }
 
     pub(super) fn way(&self, edge: u32) -> i64 {
@@ -216,13 +221,17 @@ impl Network {
         let edges = self.edges.iter().zip(0..).filter(|(edge, _)| motor(edge));
         let edges: Vec<(u32, u32, u32)> =
             edges.map(|(edge, number)| (number, edge.tail, edge.head)).collect();
-        words(&order::order(&order::Network { nodes: &nodes, edges: &edges }))
+        let mut out = Vec::with_capacity(edges.len() * 3);
+        let order = order::order(&order::Network { nodes: &nodes, edges: &edges });
+        for edge in order {
+            geometry::varint(edge, &mut out);
+        }
+        out
     }
 
     pub(super) fn summary(&self) -> Summary {
-        let mut frame = Frame::EMPTY;
-        self.points.iter().for_each(|&(lng, lat)| frame.include(lng, lat));
-        let [west, south, east, north] = if self.points.is_empty() { [0; 4] } else { frame.0 };
+        let [west, south, east, north] =
+            if self.streets.is_empty() { [0; 4] } else { self.frame.0 };
         let mut summary = Summary {
             least: Corner { lng: west, lat: south },
             most: Corner { lng: east, lat: north },
@@ -246,29 +255,16 @@ impl Network {
         }
         let mut edges = Vec::with_capacity(self.edges.len() * EDGE);
         self.edges.iter().for_each(|edge| edge.write(&mut edges));
-        let mut streets = Vec::with_capacity((self.streets.len() + 1) * 12);
-        let end = Street { first_point: self.points.len() as u32, edges: [u32::MAX; 2] };
-        for street in self.streets.iter().chain([&end]) {
-            for word in [street.first_point, street.edges[0], street.edges[1]] {
-                streets.extend_from_slice(&word.to_le_bytes());
-            }
-        }
-        let mut points = Vec::with_capacity(self.points.len() * 8);
-        for side in self.points.iter().flat_map(|&(lng, lat)| [lng, lat]) {
-            points.extend_from_slice(&side.to_le_bytes());
-        }
-        let (pieces, boxes) = index::write(self.pieces);
+        let mut streets = self.streets;
+        streets.push(self.steps.len() as u32);
+        let (pieces, later) = index::write(self.pieces);
         parts.extend([
             (Section::Nodes, nodes),
-            (Section::Outgoing, words(&self.first_out)),
-            (Section::Incoming, words(&self.first_in)),
-            (Section::InEdges, words(&self.in_edges)),
-            (Section::ByOsm, words(&self.by_osm)),
             (Section::Edges, edges),
-            (Section::Streets, streets),
-            (Section::Points, points),
+            (Section::Streets, words(&streets)),
+            (Section::Points, self.steps),
             (Section::Pieces, pieces),
-            (Section::Boxes, boxes),
+            (Section::Later, later),
         ]);
     }
 }
