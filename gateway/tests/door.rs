@@ -16,6 +16,7 @@ use ingest::protocol::{Transport, by_name};
 use ingest::record::{DeviceRecord, Envelope, Kind, Order, OrderResult};
 use ingest::secret::Secret;
 use ingest::time::Timestamp;
+use prometheus_client::registry::Registry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 
@@ -43,6 +44,7 @@ fn key() -> bytes::Bytes {
 
 /// An open door and its log.
 struct Door {
+    registry: Registry,
     log: MemoryLog,
     gateway: Gateway,
 }
@@ -55,9 +57,17 @@ impl Door {
         let listen = protocols.iter().map(|(p, t)| Listen::plain(by_name(p), *t, any)).collect();
         let settings = Settings { listen, limits, sockets: 2, ..Settings::default() };
         let shared = Arc::new(log.clone());
-        let metrics = Metrics::default();
+        let (metrics, mut registry) = (Metrics::default(), Registry::default());
+        metrics.register(&mut registry);
         let gateway = Gateway::start(settings, shared, Arc::new(|| NOW), &metrics).await.unwrap();
-        Self { log, gateway }
+        Self { registry, log, gateway }
+    }
+
+    fn counted(&self, name: &str) -> u64 {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap().parse().unwrap()
     }
 
     fn at(&self, name: &str, transport: Transport) -> SocketAddr {
@@ -290,6 +300,7 @@ async fn who_says_too_much_is_heard_later_and_wholly() {
     let mut told = vec![0; 1 + 4 * count];
     reading.read_exact(&mut told).await.unwrap();
     assert!(told[1..].chunks(4).all(|answer| answer == [0, 0, 0, 1]), "every packet is answered");
+    assert!(door.counted("milepost_gateway_paced_total") > 0, "and some were read later");
     drop(said.await.unwrap().unwrap());
     door.gateway.stop().await;
 }

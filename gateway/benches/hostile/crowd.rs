@@ -36,11 +36,7 @@ const BACK_AFTER: Duration = Duration::from_millis(500);
 #[expect(clippy::print_stdout, reason = "it tells the bench what it sent")]
 pub(crate) fn run(how: &str, stream: &str, datagram: &str) {
     let (Ok(stream), Ok(datagram)) = (stream.parse(), datagram.parse()) else { return };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let runtime = crate::process::runtime();
     let (sent, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     runtime.block_on(async {
         for n in 0..KNOWN - SPEAKING {

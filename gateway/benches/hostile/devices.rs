@@ -83,11 +83,7 @@ impl Heard {
 
 /// All of them, spread evenly over the period.
 pub(crate) fn speak(to: SocketAddr) -> Heard {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let runtime = crate::process::runtime();
     runtime.block_on(async {
         let begin = tokio::time::Instant::now() + Duration::from_secs(1);
         let mut devices = JoinSet::new();

@@ -6,6 +6,12 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::{crowd, serving};
 
+/// Two threads, as many as the machine of the goal has processors.
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().expect("a runtime")
+}
+
 struct Process {
     child: Child,
     input: ChildStdin,

@@ -85,11 +85,7 @@ async fn registered() -> MemoryLog {
 /// Serves until the input ends; tells its addresses first and its counters last.
 #[expect(clippy::print_stdout, reason = "it tells the bench where it listens and what it counted")]
 pub(crate) fn serve() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let runtime = crate::process::runtime();
     runtime.block_on(async {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listen = [Transport::Tcp, Transport::Udp];

@@ -12,6 +12,7 @@
 //! Retranslator 1.0 protocol description". Ignored: pictures and other bytes, whether a value is hidden.
 
 use super::cursor::Cursor;
+use super::fields::text;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{When, scan};
@@ -19,7 +20,7 @@ use crate::attribute::Value;
 use crate::fix::{Measured, Report};
 use crate::time::Timestamp;
 
-/// Longest packet, bytes; pictures come in pieces of that size.
+/// Longest packet, bytes.
 const PACKET_MAX: usize = 64 * 1024;
 /// Least bytes behind the length: an id of one letter, time, flags.
 const LENGTH_MIN: usize = 10;
@@ -56,7 +57,7 @@ impl Wire for Retranslator {
     fn read(&mut self, frame: &[u8], told: &mut Told) -> Result<(), Complaint> {
         let mut c = Cursor::new(frame);
         c.skip(4)?;
-        told.from(&words(&mut c)?)?;
+        told.from(words(&mut c)?)?;
         told.reply(TAKEN, When::AfterDurable);
         let time = Timestamp::from_seconds(c.u32()?.into());
         let flags = c.u32()?;
@@ -81,11 +82,11 @@ impl Wire for Retranslator {
 }
 
 /// Text up to its zero.
-fn words(c: &mut Cursor<'_>) -> Result<String, Complaint> {
+fn words<'a>(c: &mut Cursor<'a>) -> Result<&'a str, Complaint> {
     let end = scan::find(c.rest(), 0).ok_or_else(|| Complaint::bad("text", c.rest()))?;
-    let text = String::from_utf8_lossy(c.take(end)?).trim().to_owned();
+    let words = text(c.take(end)?)?.trim();
     c.skip(1)?;
-    Ok(text)
+    Ok(words)
 }
 
 fn double(c: &mut Cursor<'_>) -> Result<f64, Complaint> {
@@ -97,7 +98,7 @@ fn block(c: &mut Cursor<'_>, draft: &mut Draft) -> Result<(), Complaint> {
     let kind = c.u8()?;
     let name = words(c)?;
     let value = match kind {
-        1 => Value::from(String::from_utf8_lossy(c.rest()).trim_end_matches('\0').to_owned()),
+        1 => Value::from(text(c.rest())?.trim_end_matches('\0')),
         2 if name == "posinfo" => return place(c, draft),
         3 => Value::from(i64::from(c.i32()?)),
         4 => Value::from(double(c)?),
@@ -105,7 +106,7 @@ fn block(c: &mut Cursor<'_>, draft: &mut Draft) -> Result<(), Complaint> {
         _ => return Ok(()),
     };
     let numbered = |prefix: &str| name.strip_prefix(prefix)?.parse::<u16>().ok();
-    match name.as_str() {
+    match name {
         "pwr_ext" => draft.set("power_volts", value),
         "pwr_int" => draft.set("battery_volts", value),
         "avl_inputs" => draft.set("input_mask", value),
@@ -115,7 +116,7 @@ fn block(c: &mut Cursor<'_>, draft: &mut Draft) -> Result<(), Complaint> {
         "ign" => draft.set("ignition", truth(&value)),
         _ => match numbered("adc") {
             Some(nth) => draft.set(("analog_volts", nth), value),
-            None => draft.named(&name, value),
+            None => draft.named(name, value),
         },
     }
     Ok(())
