@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR
 # Where deploy/needs.sh puts a newer Node than the distribution's; absent where that is new enough.
 export PATH := $(HOME)/.cache/milepost-node/node_modules/.bin:$(PATH)
 
-.PHONY: demo test bench bench-gateway bench-hostile bench-history bench-roads test-ballista fuzz fuzz-roads fmt lint doc deps web
+.PHONY: demo test test-code test-kafka test-screens bench bench-gateway bench-hostile bench-history bench-roads test-ballista fuzz fuzz-roads fmt lint doc deps web
 
 WEB_SOURCES := $(shell find api/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name .stamp -not -name schema.d.ts)
 
@@ -24,13 +24,22 @@ api/web/.stamp: $(WEB_SOURCES)
 
 # Three suites: the code alone, what needs a real Kafka broker, what needs a real browser. All of
 # them select the whole workspace and its tests, so that the features of what lies below are the
-# same and nothing is compiled twice.
+# same and nothing is compiled twice. They run at once, since most of them is waiting; what one has
+# said stands together at its end.
 test:
 	@deploy/needs.sh test
 	@$(MAKE) --no-print-directory web
-	cargo test --workspace --locked
-	deploy/kafka/with-broker.sh cargo test --workspace --locked --features tests/kafka --test it kafka:: -- --test-threads 1
+	cargo test --workspace --locked --no-run
+	cargo test --workspace --locked --no-run --features tests/kafka
 	cargo build --workspace --locked --bins --tests
+	@echo "three suites run at once; each is told whole when it ends"
+	@$(MAKE) --no-print-directory --jobs 3 --keep-going --output-sync=target test-code test-kafka test-screens
+
+test-code:
+	cargo test --workspace --locked
+test-kafka:
+	deploy/kafka/with-broker.sh cargo test --workspace --locked --features tests/kafka --test it kafka:: -- --test-threads 1
+test-screens:
 	cd api/web && tests/browser/with-demo.sh $(CARGO_TARGET_DIR)/debug/milepost npm test --silent --
 
 # The same SQL on a Ballista cluster of two executors on this machine. Not a part of `test`: it builds

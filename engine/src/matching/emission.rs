@@ -14,10 +14,14 @@ pub(super) const INDEPENDENT_S: f64 = 8.0;
 const WEIGHT_LEAST: f64 = 0.02;
 /// Beyond this many standard deviations the price grows linearly: an outlier, not a proof.
 pub(super) const LINEAR_FROM: f64 = 3.0;
-/// Headings are read above this speed, metres per second; below they are noise.
-const HEADING_FROM_MPS: f64 = 2.0;
-/// Scale of the heading's error, degrees: receiver, drawn line and lane changes together.
+/// Speed and heading are read above this speed, metres per second: below it many receivers keep
+/// the last heading.
+const HEADING_FROM_MPS: f64 = 1.0;
+/// Scale of the heading's error, degrees: drawn line and lane changes together…
 const HEADING_SCALE: f64 = 20.0;
+/// …and what a receiver's error of velocity, metres per second, across the way makes of it: the
+/// slower, the more.
+const VELOCITY_SCALE_MPS: f64 = 0.4;
 /// A heading counts in full this long after the last one, seconds.
 const HEADING_INDEPENDENT_S: f64 = 3.0;
 /// Reported speed may exceed an edge's free speed by this factor before it speaks against it.
@@ -51,7 +55,8 @@ pub(super) fn beside(edge: &EdgeRecord, seen: &Seen, near: &Near) -> f64 {
     if let Some(heading) = seen.heading {
         let apart = ((heading - near.heading).abs() % 360.0)
             .min(360.0 - (heading - near.heading).abs() % 360.0);
-        let x = apart / HEADING_SCALE;
+        let scale = libm::hypot(HEADING_SCALE, (VELOCITY_SCALE_MPS / speed).to_degrees());
+        let x = apart / scale;
         cost += dense * libm::log(1.0 + x * x);
     }
     let free = edge.length_m() / edge.seconds(Profile::Van).max(0.1);

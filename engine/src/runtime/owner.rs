@@ -22,6 +22,9 @@ const TICK_GRACE_S: f64 = 1.0;
 /// An append that has no answer after this, seconds, is made again.
 const APPEND_WITHIN_S: f64 = 15.0;
 
+/// After an append that failed the next one waits so long, seconds.
+const APPEND_AGAIN_S: f64 = 5.0;
+
 /// The parts of the World are written again after this, seconds: topic `worlds` keeps 8 days.
 const RENEW_PARTS_S: f64 = 86_400.0;
 /// Which of the parts that are appended together is the traffic.
@@ -79,14 +82,23 @@ pub(super) struct Own {
     reach: u64,
     /// A `resumed` tick is to be appended.
     resume: bool,
-    /// A tick under way, and the time it carries.
-    tick: Option<(Sent, Timestamp)>,
+    /// A tick under way, and what it carries.
+    tick: Option<(Sent, Tick)>,
+    /// When a tick was last not taken.
+    failed_at: Option<Timestamp>,
+}
+
+/// What a tick says.
+#[derive(Debug, Clone, Copy)]
+struct Tick {
+    at: Timestamp,
+    resumed: bool,
 }
 
 impl Own {
     /// Just taken; `end` is where its inputs ended, `resume` whether anybody had it before.
     pub(super) fn taken(end: u64, resume: bool) -> Self {
-        Self { reach: end, resume, tick: None }
+        Self { reach: end, resume, tick: None, failed_at: None }
     }
 }
 
@@ -99,6 +111,13 @@ pub(super) struct Succession {
     /// The aggregator of this process was told that it works.
     leads: bool,
     step: Option<(WorldRecord, Stage, Sent)>,
+    /// When a part or a record of it was last not taken.
+    failed_at: Option<Timestamp>,
+}
+
+/// A log that takes nothing is not asked again at once.
+fn rests(failed_at: Option<Timestamp>, now: Timestamp) -> bool {
+    failed_at.is_some_and(|at| now.seconds_since(at).abs() < APPEND_AGAIN_S)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,12 +143,14 @@ impl Shard {
     fn tick(&mut self, number: u32, now: Timestamp) {
         let Some(Held::Live(live)) = self.held.get_mut(&number) else { return };
         if let Some((sent, carries)) = &mut live.own.tick {
-            let seen = live.partition.now >= *carries;
+            let seen = live.partition.now >= carries.at;
             match sent.ask(now) {
                 Answer::Failed(error) => {
                     warn!(partition = number, %error, "tick not appended");
                     self.origin.metrics.failed("append");
+                    live.own.resume |= carries.resumed;
                     live.own.tick = None;
+                    live.own.failed_at = Some(now);
                 }
                 Answer::Durable if seen => live.own.tick = None,
                 Answer::Durable if now.seconds_since(sent.at).abs() > APPEND_WITHIN_S => {
@@ -137,6 +158,9 @@ impl Shard {
                 }
                 Answer::Durable | Answer::Waiting => return,
             }
+        }
+        if rests(live.own.failed_at, now) {
+            return;
         }
         // Told in the World that follows where the present one's map is gone.
         let worlds = &self.origin.worlds;
@@ -152,7 +176,7 @@ impl Shard {
         let envelope = tick_envelope(TickRecord { resumed }, at);
         let record = to_partition(envelope.into_record(Topic::Inputs, Bytes::new()), number);
         let sent = Sent::new(self.origin.log.append(vec![record]), now);
-        live.own.tick = Some((sent, at));
+        live.own.tick = Some((sent, Tick { at, resumed }));
         self.origin.metrics.ticks.inc();
     }
 
@@ -167,6 +191,9 @@ impl Shard {
         self.succession.leads = true;
         self.origin.worlds.lead(present);
         if self.succession.step.is_none() {
+            if rests(self.succession.failed_at, now) {
+                return;
+            }
             let caught_up = live.partition.next >= live.own.reach || live.idle;
             if !caught_up {
                 return;
@@ -192,6 +219,7 @@ impl Shard {
                     warn!(%error, "world not appended");
                     self.origin.metrics.failed("append");
                     self.succession.step = None;
+                    self.succession.failed_at = Some(now);
                     return;
                 }
                 Answer::Durable => {}

@@ -17,6 +17,9 @@ const STILL_DERIVED_MPS: f64 = 1.0;
 const DERIVE_S: f64 = 10.0;
 /// A halt is one place: positions within this of its middle, metres.
 const HALT_M: f64 = 30.0;
+/// Noise drifts: who stands still stays the same halt up to this far from its middle, metres, while
+/// each position is within [`STIR_M`] of the one before.
+const DRIFT_M: f64 = 60.0;
 /// A moving report so near to the middle, metres, …
 const STIR_M: f64 = 15.0;
 /// …and no faster than this, m/s, is a stir, not a departure.
@@ -88,7 +91,7 @@ impl Motion {
         let metres = distance_m(before.position, seen.position);
         let speed = self.speed(&seen);
         let still = speed <= if seen.speed_mps.is_some() { STILL_MPS } else { STILL_DERIVED_MPS };
-        let ended = self.leave(&seen, still, speed);
+        let ended = self.leave(&seen, still, (speed, metres));
         match &mut self.halt {
             Some(halt) if still => halt.stay(&seen),
             None if still => self.halt = Some(Halt::begin(&before, &seen, metres)),
@@ -97,12 +100,13 @@ impl Motion {
         Moved { seconds, metres, ended }
     }
 
-    /// Ends the halt that `seen` has left.
-    fn leave(&mut self, seen: &Seen, still: bool, speed: f64) -> Option<Halt> {
+    /// Ends the halt that `seen` has left, at a speed and so far from the position before.
+    fn leave(&mut self, seen: &Seen, still: bool, (speed, metres): (f64, f64)) -> Option<Halt> {
         let halt = self.halt?;
         let away = distance_m(halt.middle, seen.position);
         let stirs = away <= STIR_M && speed <= STIR_MPS;
-        if (still && away <= HALT_M) || (!still && stirs) {
+        let stays = away <= HALT_M || (metres <= STIR_M && away <= DRIFT_M);
+        if (still && stays) || (!still && stirs) {
             return None;
         }
         self.halt = None;
@@ -194,6 +198,20 @@ mod tests {
     fn halts_are_found_in_time() {
         check(&[(60, 10.0), (120, 0.0), (60, 10.0)], &[(60, 180)]);
         check(&[(60, 10.0), (45, 0.0), (30, 8.0), (90, 0.0), (60, 12.0)], &[(60, 105), (135, 225)]);
+    }
+
+    #[test]
+    fn noise_that_drifts_away_is_the_same_halt() {
+        let plane = Plane::new(Position { lng: 4.9, lat: 52.3 });
+        let mut motion = Motion::default();
+        for t in 0..120 {
+            let x = if t < 60 { 0.0 } else { f64::from(t - 60) * 0.8 };
+            let position = plane.to_position(x, 0.0);
+            let time = Timestamp::from_seconds(i64::from(t) * 5);
+            let moved = motion.observe(Seen { time, position, speed_mps: Some(0.0) });
+            assert_eq!(moved.ended, None, "after {t} fixes");
+        }
+        assert_eq!(motion.halt.map(|h| h.seconds()), Some(595.0));
     }
 
     #[test]

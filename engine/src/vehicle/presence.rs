@@ -25,7 +25,7 @@ const DOOR_M: [f64; 2] = [15.0, 30.0];
 const NEXT_S: [f64; 3] = [12.0, 25.0, 45.0];
 /// The same for another stop: drivers swap those that come soon, so it is believed early of the next
 /// few open ones, …
-const SOON_S: [f64; 3] = [30.0, 60.0, 120.0];
+const SOON_S: [f64; 3] = [45.0, 75.0, 120.0];
 const SOON: usize = 4;
 /// …and of any later one only when it stands for longer than a light is red: with 50 stops to come,
 /// every junction is near somebody's door. Of 26 visits made up on three simulated days 22 were
@@ -58,9 +58,11 @@ impl Step<'_> {
         if let Some((stop, halt)) = halt.and_then(|h| self.visited(&h)) {
             self.arrive(stop, halt.since, halt.middle, None);
         } else if let Some((stop, halt)) = moved.ended.and_then(|h| self.visited(&h)) {
-            // Only now it is certain how long it stood.
+            // Only now it is certain how long it stood. It may go on to the door yet: some stand at
+            // a light first.
             self.arrive(stop, halt.since, halt.middle, None);
-            self.depart(halt.last);
+            self.set_leaving(Some(halt.last));
+            self.state.journey.at.inspect(|at| self.stay_or_leave(*at, seen, None));
         } else {
             self.brief(seen, moved);
         }

@@ -14,7 +14,7 @@ mod customer;
 
 use crate::clock;
 use crate::config::Config;
-use crate::log;
+use crate::log::{self, disk::Settings};
 use crate::roles::{Answers, Door, Keeping, Meaning, Parts, Process, make_private, stop_signal};
 
 /// Vans of the demo; at least 60 of them move in any minute.
@@ -65,6 +65,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }),
     };
     make_private(&folder.path)?;
+    Settings::of(&folder.path)
+        .check_room()
+        .with_context(|| format!("nothing can be kept in `{}`", folder.path.display()))?;
     let map = build_map(args.map.as_deref(), &folder.path)?;
     let page = args.listen.unwrap_or_else(usual_place);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -71,6 +71,21 @@ impl Settings {
         let probe = Probe::of(dir);
         Self { commit_interval: COMMIT_INTERVAL, free_share_min: FREE_SHARE_MIN, probe }
     }
+
+    /// Whether a log would take appends now: for who would rather not begin otherwise.
+    ///
+    /// # Errors
+    /// [`LogError::Full`] below the least share of free disk, [`LogError::Unavailable`] when the
+    /// disk cannot be asked.
+    pub fn check_room(&self) -> Result<(), LogError> {
+        let space = self.probe.space().map_err(|e| LogError::Unavailable(e.to_string()))?;
+        if space.free_share() >= self.free_share_min {
+            return Ok(());
+        }
+        let [free, total] = [space.free, space.total].map(space::readable);
+        let percent = self.free_share_min * 100.0;
+        Err(LogError::Full(format!("{free} of {total} is free, expected at least {percent} %")))
+    }
 }
 
 /// The log of one writing process. Records read from it share the memory of all that was committed

@@ -20,8 +20,11 @@ const WITHIN_S: f64 = 60.0;
 /// What is said this long before a deviation or after it, seconds, is about something else.
 const ABOUT_S: f64 = 180.0;
 
+/// So many single cases of a kind are told.
+const CASES_MAX: usize = 100;
+
 /// How one kind was raised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Alerts {
     /// True cases that were decided before the end; of missed windows those that close at least
     /// 20 minutes after the jam, or else the day, began.
@@ -36,6 +39,64 @@ pub struct Alerts {
     pub in_time: usize,
     /// Raised again for a case that was raised before.
     pub again: usize,
+    /// What was not as it should be, one by one: the first hundred.
+    pub cases: Vec<Case>,
+}
+
+/// Something that was not raised in time, or raised without need.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Case {
+    /// Number of the vehicle.
+    pub van: u32,
+    /// When it was raised or should have been, seconds since the start.
+    pub at_s: f64,
+    /// What was wrong about it.
+    pub what: Fault,
+}
+
+/// How an exception can be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// Never raised, or not in time.
+    Missed,
+    /// Nothing of the kind was true.
+    False,
+    /// It had been raised.
+    Again,
+}
+
+impl Alerts {
+    /// What was said of one true case: the first is enough.
+    fn repeat(&mut self, van: u32, said: &[f64]) {
+        for &at_s in said.iter().skip(1) {
+            self.again += 1;
+            self.note(van, at_s, Fault::Again);
+        }
+    }
+
+    /// A true case, which was to be raised by or about then.
+    fn expect(&mut self, van: u32, due_s: f64, in_time: bool) {
+        self.truth += 1;
+        self.in_time += usize::from(in_time);
+        if !in_time {
+            self.note(van, due_s, Fault::Missed);
+        }
+    }
+
+    /// What was said of nothing.
+    fn reject(&mut self, van: u32, said: &[f64]) {
+        for &at_s in said {
+            self.wrong += 1;
+            self.note(van, at_s, Fault::False);
+        }
+    }
+
+    fn note(&mut self, van: u32, at_s: f64, what: Fault) {
+        if self.cases.len() < CASES_MAX {
+            self.cases.push(Case { van, at_s, what });
+        }
+    }
 }
 
 /// Every kind that has a truth.
@@ -65,15 +126,15 @@ fn late_windows(truth: Truth<'_>, raised: &[&Raised]) -> Alerts {
                 .filter(|r| r.van == van.number && r.stop == Some(k))
                 .map(|r| r.at_s)
                 .collect();
-            sum.again += said.len().saturating_sub(1);
+            sum.repeat(van.number, &said);
             let missed = planned.window.filter(|window| visit.service_s > window.1);
             let Some((_, closes)) = missed else {
-                sum.wrong += said.len();
+                sum.reject(van.number, &said);
                 continue;
             };
             if closes <= truth.end_s && closes >= began + FORESEEABLE_S {
-                sum.truth += 1;
-                sum.in_time += usize::from(said.iter().any(|at| *at <= closes - AHEAD_S));
+                let due = closes - AHEAD_S;
+                sum.expect(van.number, due, said.iter().any(|at| *at <= due));
             }
         }
     }
@@ -91,14 +152,13 @@ fn deviations(truth: Truth<'_>, trouble: Trouble, raised: &[&Raised]) -> Alerts 
                 |at: &f64| *at >= deviation.from_s - ABOUT_S && *at <= deviation.to_s + ABOUT_S;
             let mine: Vec<f64> = said.iter().copied().filter(about).collect();
             said.retain(|at| !about(at));
-            sum.again += mine.len().saturating_sub(1);
+            sum.repeat(van.number, &mine);
             if due <= truth.end_s - WITHIN_S && due <= deviation.to_s {
-                sum.truth += 1;
                 let in_time = |at: &f64| (at - due).abs() <= WITHIN_S;
-                sum.in_time += usize::from(mine.first().is_some_and(in_time));
+                sum.expect(van.number, due, mine.first().is_some_and(in_time));
             }
         }
-        sum.wrong += said.len();
+        sum.reject(van.number, &said);
     }
     sum
 }

@@ -142,9 +142,10 @@ fn after_three_dead_starts_the_input_that_kills_is_found() {
     assert_eq!(scene.said().len(), 3);
 }
 
-/// A log whose commits fail as told: before or after the log has taken them.
+/// A log whose appends fail as told, and its commits: before or after the log has taken them.
 struct Failing {
     log: MemoryLog,
+    appends: Arc<AtomicU32>,
     before: Arc<AtomicU32>,
     after: Arc<AtomicU32>,
 }
@@ -186,6 +187,9 @@ impl Log for Failing {
         self.log.partitions(topic)
     }
     fn append(&self, records: Vec<NewRecord>) -> Appending {
+        if takes_one(&self.appends) {
+            return Box::pin(async { Err(LogError::Full("no room".to_owned())) });
+        }
         self.log.append(records)
     }
     fn bounds(&self, topic: Topic, partition: u32) -> Result<Bounds, LogError> {
@@ -218,6 +222,7 @@ fn a_commit_that_fails_is_made_again_whether_or_not_it_went_through() {
     let (before, after) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
     scene.log = Arc::new(Failing {
         log: scene.memory.clone(),
+        appends: Arc::default(),
         before: Arc::clone(&before),
         after: Arc::clone(&after),
     });
@@ -242,4 +247,36 @@ fn a_commit_that_fails_is_made_again_whether_or_not_it_went_through() {
     }
     assert_eq!(scene.said().len(), 120);
     assert_eq!(scene.digest(), scene.replayed());
+}
+
+#[test]
+fn a_log_that_takes_nothing_is_asked_now_and_then_and_told_of_the_pause_at_last() {
+    let mut scene = Scene::new(1);
+    let mut shard = scene.shard();
+    scene.fix("van", 1, 0.0);
+    settle(&mut shard);
+    drop(shard);
+    let refused = Arc::new(AtomicU32::new(u32::MAX));
+    scene.log = Arc::new(Failing {
+        log: scene.memory.clone(),
+        appends: Arc::clone(&refused),
+        before: Arc::default(),
+        after: Arc::default(),
+    });
+    scene.turn_to(480.0);
+    let mut shard = scene.shard();
+    for turn in 0..600 {
+        scene.turn_to(480.0 + f64::from(turn) * 0.05);
+        shard.turn(Duration::ZERO).unwrap();
+    }
+    let asked = u32::MAX - refused.swap(0, Ordering::Relaxed);
+    assert!((2..=14).contains(&asked), "`{asked}` appends in 30 s");
+    scene.turn_to(520.0);
+    settle(&mut shard);
+    assert_eq!(scene.said(), ["van 1 position"], "whoever owned nothing says nothing of silence");
+    for second in 800..803 {
+        scene.turn_to(f64::from(second));
+        settle(&mut shard);
+    }
+    assert_eq!(scene.said(), ["van 1 position", "van 2 no_signal"]);
 }
