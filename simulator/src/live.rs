@@ -130,9 +130,10 @@ pub fn ports(text: &str) -> Ports {
 /// Where a device of this protocol connects.
 pub(crate) fn place(ports: &Ports, protocol: &str) -> Result<(Speech, SocketAddr), LiveError> {
     let speech = Speech::named(protocol)?;
-    let address = ports.get(&(protocol.to_owned(), speech.transport)).copied();
+    let name = speech.protocol.name();
+    let address = ports.get(&(name.to_owned(), speech.transport)).copied();
     let transport = speech.transport.name();
-    let missing = || LiveError::NoPort { protocol: protocol.to_owned(), transport };
+    let missing = || LiveError::NoPort { protocol: name.to_owned(), transport };
     Ok((speech, address.ok_or_else(missing)?))
 }
 
@@ -221,7 +222,7 @@ fn drive(
         road: Arc::clone(&settings.road),
         tenant: fleet.tenant.clone(),
         clock: Arc::clone(&settings.clock),
-        dial: dial::tcp(),
+        dial: dial::sockets(),
         interval_s: settings.interval_s,
         records_per_packet: settings.records_per_packet,
         ledger: RefCell::new(Ledger::new(settings.ledger.take())),

@@ -18,7 +18,7 @@ use thiserror::Error;
 pub struct Speech {
     /// The protocol.
     pub protocol: &'static dyn Protocol,
-    /// Its first stream transport.
+    /// The transport that was named, else its first stream.
     pub transport: Transport,
 }
 
@@ -33,14 +33,22 @@ pub struct UnknownProtocol {
 }
 
 impl Speech {
-    /// The protocol of a name, over TCP or HTTP.
+    /// The protocol of a name, over its first stream, or as `teltonika/udp` over the transport
+    /// behind the slash.
+    ///
+    /// # Errors
+    /// When there is no such protocol, or it does not travel that way.
     pub fn named(name: &str) -> Result<Self, UnknownProtocol> {
-        let stream = |protocol: &'static dyn Protocol| {
-            let transports = protocol.transports().iter().copied();
-            let transport = transports.into_iter().find(|t| *t != Transport::Udp)?;
+        let (id, wanted) = match name.split_once('/') {
+            Some((id, transport)) => (id, Some(transport)),
+            None => (name, None),
+        };
+        let travels = |protocol: &'static dyn Protocol| {
+            let fits = |t: &Transport| wanted.map_or(*t != Transport::Udp, |w| w == t.name());
+            let transport = protocol.transports().iter().copied().find(fits)?;
             Some(Self { protocol, transport })
         };
-        ingest::protocol::by_name(name).and_then(stream).ok_or_else(|| {
+        ingest::protocol::by_name(id).and_then(travels).ok_or_else(|| {
             let known: Vec<_> = ingest::protocol::PROTOCOLS.iter().map(|p| p.name()).collect();
             UnknownProtocol { name: name.to_owned(), known: known.join(", ") }
         })
@@ -55,6 +63,7 @@ pub struct Conversation {
     encoder: Box<dyn Encode>,
     shadow: Box<dyn Encode>,
     mirror: Box<dyn Decode>,
+    speech: Speech,
     scratch: Report,
     tenant: TenantId,
 }
@@ -80,7 +89,7 @@ impl Conversation {
         let scratch = Report::of(device.clone());
         let tenant = tenant.clone();
         let same = shadow.login();
-        let mut conversation = Self { encoder, shadow, mirror, scratch, tenant };
+        let mut conversation = Self { encoder, shadow, mirror, speech, scratch, tenant };
         conversation.mirror.feed(&same, now);
         conversation.read(now, &mut Vec::new());
         (conversation, login)
@@ -90,6 +99,9 @@ impl Conversation {
     /// values as the protocol can carry them.
     pub fn read_back(&mut self, reports: &[Report], now: Timestamp) -> Vec<(Pid, Report)> {
         let bytes = self.shadow.packet(reports);
+        if self.speech.transport == Transport::Udp {
+            self.mirror = self.speech.protocol.decoder(Transport::Udp, &Options::default());
+        }
         self.mirror.feed(&bytes, now);
         let mut read = Vec::with_capacity(reports.len());
         self.read(now, &mut read);
@@ -202,5 +214,37 @@ mod tests {
             assert_eq!(recorded.len(), 5, "{}", protocol.name());
             assert_eq!(served(speech, &tenant, &bytes, now), recorded, "{}", protocol.name());
         }
+    }
+
+    #[test]
+    fn a_datagram_is_read_by_itself() {
+        let tenant = TenantId::new("demo").expect("an id");
+        let device = DeviceId::new("352000100000019").expect("an id");
+        let now = Timestamp::parse("2026-11-20T08:15:30Z").expect("a time");
+        let speech = Speech::named("teltonika/udp").expect("it travels so");
+        let (mut device_side, login) = Conversation::open(speech, &device, &tenant, now);
+        assert!(login.is_empty());
+        for chunk in reports(&device, now).chunks(2) {
+            let recorded = device_side.read_back(chunk, now);
+            assert_eq!(recorded.len(), chunk.len());
+            let mut decoder = speech.protocol.decoder(speech.transport, &Options::default());
+            decoder.feed(&device_side.packet(chunk), now);
+            let (mut read, mut report) = (0, Report::of(device.clone()));
+            let mut answers = Vec::new();
+            loop {
+                match decoder.poll(&mut report).expect("good bytes") {
+                    Step::NeedBytes | Step::Close => break,
+                    Step::Identify(_) => decoder.admit(Admission::Admitted),
+                    Step::Report => {
+                        assert_eq!(report, recorded[read].1);
+                        read += 1;
+                    }
+                    Step::Reply { bytes, .. } => device_side.answer(&bytes, &mut answers),
+                }
+            }
+            assert_eq!((read, answers.as_slice()), (chunk.len(), &[Answer::Stored][..]));
+        }
+        let error = Speech::named("osmand/udp").expect_err("HTTP needs a stream");
+        assert!(error.to_string().contains("`osmand/udp`"), "{error}");
     }
 }

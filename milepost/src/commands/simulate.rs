@@ -46,7 +46,7 @@ pub struct Args {
     /// Minutes of driving
     #[arg(long, default_value_t = 10.0, value_parser = positive)]
     minutes: f64,
-    /// Protocols, separated by commas; vehicles speak them in turn
+    /// Protocols, separated by commas; vehicles speak them in turn, `teltonika/udp` over UDP
     #[arg(long, value_delimiter = ',', default_values = ["teltonika", "osmand", "t55"])]
     protocol: Vec<String>,
     /// File with the line that a running Milepost prints when its sockets are open

@@ -171,7 +171,8 @@ impl Client {
         let name = format!("Van {}", van.number + 1);
         let body = json!({"name": name, "profile": "van", "time_zone": "UTC"});
         self.put(&format!("/vehicles/{vehicle}"), &body)?;
-        let body = json!({"vehicle": vehicle, "protocols": [van.protocol]});
+        let protocol = van.protocol.split('/').next();
+        let body = json!({"vehicle": vehicle, "protocols": [protocol]});
         self.put(&format!("/devices/{}", percent_encoded(&van.device)), &body)?;
         self.put_route(vehicle, &van.shift, start)
     }

@@ -103,7 +103,7 @@ pub fn demo_fleet(settings: DemoSettings) -> Result<(), LiveError> {
         road: Arc::clone(&settings.road),
         tenant: settings.tenant.clone(),
         clock: Arc::clone(&settings.clock),
-        dial: dial::tcp(),
+        dial: dial::sockets(),
         interval_s: settings.interval_s,
         records_per_packet: 1,
         ledger: RefCell::new(Ledger::new(None)),

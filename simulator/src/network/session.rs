@@ -264,8 +264,8 @@ impl<'a> Session<'a> {
 
     /// Connects and logs in; answers whether there is a link.
     async fn connect(&mut self) -> bool {
-        let address = self.device.address;
-        let connecting = timeout(CONNECT_LIMIT, (self.shared.dial)(address));
+        let (address, transport) = (self.device.address, self.device.speech.transport);
+        let connecting = timeout(CONNECT_LIMIT, (self.shared.dial)(address, transport));
         let Ok(Ok(stream)) = connecting.await else {
             self.hang_up_broken();
             return false;

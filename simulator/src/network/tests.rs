@@ -51,7 +51,7 @@ async fn serve(mut stream: DuplexStream, speech: Speech, tenant: TenantId, store
 
 fn shared(fleet: &Fleet, road: Road, stored: &Stored, speech: Speech) -> Shared {
     let (tenant, stored) = (fleet.tenant.clone(), Rc::clone(stored));
-    let dial: Dial = Box::new(move |_| {
+    let dial: Dial = Box::new(move |_, _| {
         let (tenant, stored) = (tenant.clone(), Rc::clone(&stored));
         Box::pin(async move {
             let (near, far) = tokio::io::duplex(4096);

@@ -19,8 +19,17 @@ use simulator::live::{self, LiveRun, LiveSettings};
 
 use crate::processor::{Spent, of, spent};
 
-/// The fleet.
-const VEHICLES: u32 = 5_000;
+/// What is tried.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    /// The fleet.
+    pub(crate) vehicles: u32,
+    /// Fixes a second of all of it.
+    pub(crate) rate: u32,
+    /// A quarter of it sends datagrams.
+    pub(crate) datagrams: bool,
+}
+
 /// Seconds of driving before the measurement, and of the measurement.
 const SECONDS: (u64, u64) = (30, 60);
 /// Records of one packet, where the protocol can carry more than one.
@@ -42,12 +51,12 @@ struct Reading {
     at: std::time::Instant,
 }
 
-/// Runs the fleet at so many fixes a second and prints its row; whether the engine kept up.
+/// Runs the fleet and prints its row; whether the engine kept up.
 pub(crate) fn print(
     (map, road): (&Path, &Arc<Road>),
     data: &Path,
     kafka: Option<&str>,
-    rate: u32,
+    load: Load,
 ) -> anyhow::Result<bool> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().thread_name("server").enable_all().build()?;
@@ -74,7 +83,7 @@ pub(crate) fn print(
     let process = runtime.block_on(Process::start(parts, &config, log))?;
     let listening = process.listening();
     let stop = Arc::new(AtomicBool::new(false));
-    let fleet = drive(road, &listening.to_string(), &process, (rate, Arc::clone(&stop)))?;
+    let fleet = drive(road, &listening.to_string(), &process, (load, Arc::clone(&stop)))?;
     let ops = listening["listening"].as_array().into_iter().flatten();
     let ops = ops.filter(|s| s["role"] == "ops").find_map(|s| s["address"].as_str());
     let ops = format!("http://{}/metrics", ops.context("no ops address")?);
@@ -84,7 +93,7 @@ pub(crate) fn print(
     let before = reading(&ops)?;
     std::thread::sleep(Duration::from_secs(SECONDS.1).saturating_sub(LOOK * LOOKS));
     let after = reading(&ops)?;
-    let kept_up = show(&before, &after);
+    let kept_up = show(load, &before, &after);
     stop.store(true, Ordering::Release);
     let run = fleet.join().map_err(|_panic| anyhow::anyhow!("the fleet has panicked"))??;
     runtime.block_on(process.stop())?;
@@ -97,24 +106,29 @@ fn drive(
     road: &Arc<Road>,
     listening: &str,
     process: &Process,
-    (rate, stop): (u32, Arc<AtomicBool>),
+    (load, stop): (Load, Arc<AtomicBool>),
 ) -> anyhow::Result<std::thread::JoinHandle<anyhow::Result<LiveRun>>> {
     let address = process.api_address().context("the api has no address")?;
+    let protocols: &[&str] = if load.datagrams {
+        &["teltonika", "osmand", "teltonika", "teltonika/udp"]
+    } else {
+        &["teltonika", "osmand"]
+    };
     let settings = LiveSettings {
         road: Arc::clone(road),
         fleet: FleetSettings {
             seed: crate::SEED,
-            vehicles: VEHICLES,
+            vehicles: load.vehicles,
             minutes: 30.0,
             start: clock::now(),
             tenant: TenantId::new("demo")?,
-            protocols: vec!["teltonika".to_owned(), "osmand".to_owned()],
+            protocols: protocols.iter().map(|name| (*name).to_owned()).collect(),
             rates: Rates::default(),
             jam: None,
         },
         ports: live::ports(listening),
         api: (format!("http://{address}"), None),
-        interval_s: f64::from(VEHICLES) / f64::from(rate),
+        interval_s: f64::from(load.vehicles) / f64::from(load.rate),
         records_per_packet: BUNDLE,
         faults: Faults::default(),
         ledger: None,
@@ -168,7 +182,7 @@ fn read(ops: &str) -> anyhow::Result<Reading> {
 }
 
 #[expect(clippy::print_stdout, reason = "a bench prints its figures")]
-fn show(before: &Reading, after: &Reading) -> bool {
+fn show(load: Load, before: &Reading, after: &Reading) -> bool {
     let seconds = (after.at - before.at).as_secs_f64();
     let grown = |name: &str| after.count(name) - before.count(name);
     let fixes = grown("milepost_gateway_records_total");
@@ -176,7 +190,7 @@ fn show(before: &Reading, after: &Reading) -> bool {
     let delay = "milepost_engine_packet_to_live_seconds";
     let delay = grown(&format!("{delay}_sum")) / grown(&format!("{delay}_count")).max(1.0) * 1e3;
     let (begin, end) = (lag(before), lag(after));
-    println!("{VEHICLES} vehicles on the same cores:");
+    println!("{} vehicles on the same cores:", load.vehicles);
     println!(
         "  {:.0} fixes/s for {seconds:.0} s, lag {begin:.0} -> {end:.0} records",
         fixes / seconds
