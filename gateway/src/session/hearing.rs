@@ -1,5 +1,7 @@
 //! Bytes from the socket into the decoder.
 
+use std::task::{Context, Poll, ready};
+
 use ingest::log::Clock;
 use ingest::protocol::Decode;
 use ingest::time::Timestamp;
@@ -16,17 +18,19 @@ pub(super) struct Read {
 }
 
 /// Waits for bytes and feeds them; `None` at the end. Cancel safe: what was read has been fed.
-pub(super) async fn read(
+pub(super) fn poll_read(
+    cx: &mut Context<'_>,
     stream: &mut Stream,
     decode: &mut dyn Decode,
     clock: &Clock,
     fresh: bool,
-) -> Option<Read> {
+) -> Poll<Option<Read>> {
     let mut read = Read { bytes: 0, at: Timestamp::default(), is_proxied: false };
     let feed = |bytes: &[u8]| {
         let is_proxied = fresh && proxy::is_begun(bytes);
         read = Read { bytes: bytes.len(), at: clock(), is_proxied };
         decode.feed(bytes, read.at);
     };
-    stream.read(feed).await.ok().filter(|n| *n > 0).map(|_| read)
+    let count = ready!(stream.poll_bytes(cx, feed)).ok();
+    Poll::Ready(count.filter(|n| *n > 0).map(|_| read))
 }
