@@ -103,8 +103,8 @@ impl Streams {
         tokio::spawn(async move {
             let mut entered = entrance.await;
             // By reference: it stands in its task once.
-            if let Some((stream, session)) = &mut entered {
-                session.run(stream).await;
+            if let Some(session) = &mut entered {
+                session.run().await;
             }
         });
     }
@@ -133,11 +133,7 @@ struct Visit {
 
 impl Visit {
     /// The session that it comes to, if it does.
-    async fn enter(
-        mut self,
-        stream: Stream,
-        mut stop: watch::Receiver<bool>,
-    ) -> Option<(Stream, Session)> {
+    async fn enter(mut self, stream: Stream, mut stop: watch::Receiver<bool>) -> Option<Session> {
         let since = Instant::now();
         let way = Arc::clone(&self.way);
         let entered = match way.speech.as_ref() {
@@ -153,7 +149,7 @@ impl Visit {
         };
         match entered {
             Ok((stream, spoken)) => {
-                Some((stream, Session::new(self.place, spoken, self.peer, since)))
+                Some(Session::new(self.place, spoken, stream, (self.peer, since)))
             }
             Err(reason) => {
                 debug!(peer = %self.peer, reason, "connection did not enter");

@@ -4,13 +4,13 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use ingest::fix::Report;
 use ingest::id::DeviceId;
-use ingest::log::{LogError, NewRecord};
+use ingest::log::NewRecord;
 use ingest::protocol::{Admission, BadFrame, Decode, DecodeError, Step, Transport, When};
 use ingest::record::DeviceRecord;
 use ingest::time::Timestamp;
@@ -23,7 +23,7 @@ use crate::door::{Door, Place, Spoken};
 use crate::lent;
 use crate::limits::{
     ANSWER_LIMIT, BAD_FRAMES_A_MINUTE_MAX, HTTP_DURABLE_LIMIT, IDENTITIES_MAX, LOGIN_BYTES_MAX,
-    PROGRESS_LIMIT, REPLY_BYTES_MAX, WRITE_LIMIT,
+    PROGRESS_LIMIT, READ_BYTES, REPLY_BYTES_MAX, WRITE_LIMIT,
 };
 use crate::publish::{bytes_of, input};
 use crate::stream::Stream;
@@ -63,21 +63,25 @@ enum End {
     Because(&'static str),
 }
 
-/// What a connection waits for.
-enum Event {
-    /// The oldest append is durable, or can not be made so.
-    Durable(Result<(), LogError>),
-    /// Bytes were read and fed; `None`: the peer says nothing more.
-    Read(Option<Read>),
-    /// Somebody else has something for it.
-    Called,
-    /// Its time has come.
-    Alarm,
+/// What a connection can not do at once. Each is seldom, so that what it waits with is not carried
+/// by every session.
+enum Turn {
+    /// A device named itself and is to be admitted.
+    Asked(Box<(Read, DeviceId)>),
+    /// The peer takes no more bytes for now.
+    Blocked,
+    /// The peer says nothing more.
+    HeardOut,
+    /// Records can not be made durable.
+    NotDurable,
+    /// It is over.
+    End(End),
 }
 
 /// One connection and all that it waits for. Ten thousand of them are idle at a time, so that what
 /// is seldom there lies in memory of its own.
 pub(crate) struct Session {
+    stream: Stream,
     place: Place,
     spoken: Arc<Spoken>,
     decode: Box<dyn Decode>,
@@ -91,12 +95,14 @@ pub(crate) struct Session {
     window: Window,
     out: Vec<u8>,
     phase: Phase,
-    bad_frames: u32,
-    bad_since: Instant,
+    /// Bad frames of late.
+    bad: Option<Box<Bad>>,
     read_at: Instant,
     pace: Pace,
     /// Bytes that were read before a device was admitted.
     unclaimed: u32,
+    /// Whether the last read took all that it may at a time.
+    has_more: bool,
     /// Whether it said more than it may and is not read for a while.
     paced: bool,
     /// When the login or the frame under way began; it must end within [`PROGRESS_LIMIT`].
@@ -109,6 +115,12 @@ pub(crate) struct Session {
     drain: Option<Box<Drain>>,
 }
 
+/// Bad frames within a minute.
+struct Bad {
+    since: Instant,
+    frames: u32,
+}
+
 /// What was decoded and has not been appended yet.
 #[derive(Default)]
 struct Fresh {
@@ -118,13 +130,19 @@ struct Fresh {
 }
 
 impl Session {
-    /// Of a connection that was accepted at `since`.
-    pub(crate) fn new(place: Place, spoken: Arc<Spoken>, peer: SocketAddr, since: Instant) -> Self {
+    /// Of a connection of `peer` that was accepted at `since`.
+    pub(crate) fn new(
+        place: Place,
+        spoken: Arc<Spoken>,
+        stream: Stream,
+        (peer, since): (SocketAddr, Instant),
+    ) -> Self {
         let door = &place.door;
         let decode = spoken.protocol.decoder(spoken.transport, &door.options);
         let presence = door.speakers.enter(peer, (door.publisher.clock)());
         let pace = Pace::new(door.limits.pace(peer.ip()), since);
         Self {
+            stream,
             place,
             spoken,
             decode,
@@ -136,11 +154,11 @@ impl Session {
             window: Window::default(),
             out: Vec::new(),
             phase: Phase::Fresh,
-            bad_frames: 0,
-            bad_since: since,
+            bad: None,
             read_at: since,
             pace,
             unclaimed: 0,
+            has_more: false,
             paced: false,
             frame_since: Some(since),
             told: None,
@@ -158,79 +176,94 @@ impl Session {
     }
 
     /// Runs until the connection ends.
-    pub(crate) async fn run(&mut self, stream: &mut Stream) {
-        let end = self.serve(stream).await;
-        stream.close().await;
+    pub(crate) async fn run(&mut self) {
+        let mut alarm = pin!(sleep_until(self.deadline()));
+        let end = loop {
+            match poll_fn(|cx| self.poll_turn(cx, alarm.as_mut())).await {
+                Turn::Asked(asked) => Box::pin(self.hear_on(*asked)).await,
+                Turn::HeardOut => Box::pin(self.hear_out()).await,
+                Turn::Blocked => match Box::pin(self.unblocked()).await {
+                    Ok(()) => {}
+                    Err(end) => break end,
+                },
+                Turn::NotDurable => break Box::pin(self.not_durable()).await,
+                Turn::End(end) => break end,
+            }
+        };
         if let End::Because(reason) = end {
             self.spoken.counters.closed(reason);
             debug!(peer = %self.presence.peer, reason, "connection closed");
         }
+        self.stream.close().await;
     }
 
-    async fn serve(&mut self, stream: &mut Stream) -> End {
-        let mut alarm = pin!(sleep_until(self.deadline()));
+    /// Does what can be done, and waits for what comes next. Cancel safe: what was read has been
+    /// fed, and appends stay.
+    fn poll_turn(&mut self, cx: &mut Context<'_>, mut alarm: Pin<&mut Sleep>) -> Poll<Turn> {
         loop {
-            if self.presence.is_replaced() {
-                return End::Because("replaced");
-            }
-            if self.drain.is_none() && self.presence.is_closing() {
-                let within = self.door().closes_within();
-                self.drain = Some(Box::new(Drain::begin(self.presence.turn(), within)));
-            }
-            if self.may_tell() && self.presence.take_order() {
-                self.tell();
-            }
-            if let Err(end) = self.write(stream).await {
-                return end;
-            }
-            if self.is_closing() && self.window.is_empty() {
-                return self.refused.map_or(End::Done, End::Because);
+            if let Some(turn) = self.prepare(cx) {
+                return Poll::Ready(turn);
             }
             let deadline = self.deadline();
             // Mostly it has moved on, and the alarm finds that out when it goes off.
             if deadline < alarm.deadline() || alarm.is_elapsed() {
                 alarm.as_mut().reset(deadline);
             }
-            match poll_fn(|cx| self.poll_event(cx, stream, alarm.as_mut())).await {
-                Event::Durable(Ok(())) => self.window.release(&mut self.out),
-                Event::Durable(Err(_)) => return self.not_durable(stream).await,
-                Event::Read(Some(read)) => self.hear(read).await,
-                Event::Read(None) => {
-                    self.hear_out().await;
-                    self.phase = Phase::Closing;
+            if let Poll::Ready(durable) = self.window.poll_oldest(cx) {
+                if durable.is_err() {
+                    return Poll::Ready(Turn::NotDurable);
                 }
-                Event::Alarm => match self.alarmed() {
-                    Some("log") => return self.not_durable(stream).await,
-                    Some(reason) => return End::Because(reason),
+                self.window.release(&mut self.out);
+            } else if self.presence.poll_called(cx).is_ready() {
+                // What for is looked at above.
+            } else if alarm.as_mut().poll(cx).is_ready() {
+                match self.alarmed() {
+                    Some("log") => return Poll::Ready(Turn::NotDurable),
+                    Some(reason) => return Poll::Ready(Turn::End(End::Because(reason))),
                     None => {}
-                },
-                Event::Called => {}
+                }
+            } else if self.is_closing() || self.paced || !self.has_room() {
+                return Poll::Pending;
+            } else if let Some(turn) = ready!(self.poll_read(cx)) {
+                return Poll::Ready(turn);
+            } else if self.has_more {
+                // There is more than one read of it: others have their turn before that.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
         }
     }
 
-    /// What happens next. Cancel safe: what was read has been fed, and appends stay.
-    fn poll_event(
-        &mut self,
-        cx: &mut Context<'_>,
-        stream: &mut Stream,
-        alarm: Pin<&mut Sleep>,
-    ) -> Poll<Event> {
-        if let Poll::Ready(durable) = self.window.poll_oldest(cx) {
-            return Poll::Ready(Event::Durable(durable));
+    /// What has to be done before it may wait.
+    fn prepare(&mut self, cx: &mut Context<'_>) -> Option<Turn> {
+        if self.presence.is_replaced() {
+            return Some(Turn::End(End::Because("replaced")));
         }
-        if self.presence.poll_called(cx).is_ready() {
-            return Poll::Ready(Event::Called);
+        if self.drain.is_none() && self.presence.is_closing() {
+            let within = self.door().closes_within();
+            self.drain = Some(Box::new(Drain::begin(self.presence.turn(), within)));
         }
-        if alarm.poll(cx).is_ready() {
-            return Poll::Ready(Event::Alarm);
+        if self.may_tell() && self.presence.take_order() {
+            self.tell();
         }
-        if self.is_closing() || self.paced || !self.has_room() {
-            return Poll::Pending;
+        match self.poll_write(cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_gone)) => return Some(Turn::End(End::Done)),
+            Poll::Pending => return Some(Turn::Blocked),
         }
+        let over = self.is_closing() && self.window.is_empty();
+        over.then(|| Turn::End(self.refused.map_or(End::Done, End::Because)))
+    }
+
+    /// Reads and decodes.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Turn>> {
         let fresh = self.phase == Phase::Fresh;
         let clock = &self.place.door.publisher.clock;
-        poll_read(cx, stream, self.decode.as_mut(), clock, fresh).map(Event::Read)
+        let read = ready!(poll_read(cx, &mut self.stream, self.decode.as_mut(), clock, fresh));
+        let Some(mut read) = read else { return Poll::Ready(Some(Turn::HeardOut)) };
+        self.has_more = read.bytes >= READ_BYTES;
+        let asked = self.hear(&mut read);
+        Poll::Ready(asked.map(|device| Turn::Asked(Box::new((read, device)))))
     }
 
     /// The alarm went off: what is overdue, if its time has really come.
@@ -322,19 +355,19 @@ impl Session {
 
     /// Records could not be made durable in time: no reply, the device will send again. A request
     /// is told so.
-    async fn not_durable(&mut self, stream: &mut Stream) -> End {
+    async fn not_durable(&mut self) -> End {
         if self.is_request() {
             self.out.clear();
             self.out.extend_from_slice(HTTP_BUSY);
-            if let Err(end) = self.write(stream).await {
+            if let Err(end) = self.unblocked().await {
                 return end;
             }
         }
         End::Because("log")
     }
 
-    /// Decodes what was read.
-    async fn hear(&mut self, read: Read) {
+    /// Decodes what was read; a device that is to be admitted before it goes on.
+    fn hear(&mut self, read: &mut Read) -> Option<DeviceId> {
         trace!(target: ingest::PACKET, bytes = read.bytes, "read");
         self.spoken.counters.bytes.inc_by(read.bytes as u64);
         self.read_at = Instant::now();
@@ -349,11 +382,30 @@ impl Session {
             self.spoken.counters.bad(BadFrame::Malformed);
             self.refused = Some("proxy_header");
             self.phase = Phase::Closing;
-            return;
+            return None;
         }
-        let steps = self.decode_all(read.at).await;
+        let asked = self.decode(read);
+        if asked.is_none() {
+            self.heard(read);
+        }
+        asked
+    }
+
+    /// Admits a device, and decodes on.
+    async fn hear_on(&mut self, (mut read, device): (Read, DeviceId)) {
+        let mut asked = Some(device);
+        while let Some(device) = asked {
+            let verdict = self.admit(device).await;
+            self.decode.admit(verdict);
+            asked = self.decode(&mut read);
+        }
+        self.heard(&read);
+    }
+
+    /// All of what was read is decoded.
+    fn heard(&mut self, read: &Read) {
         if self.speaker.is_some() {
-            let begun = self.frame_since.filter(|_| steps == 0).unwrap_or(self.read_at);
+            let begun = self.frame_since.filter(|_| read.steps == 0).unwrap_or(self.read_at);
             self.frame_since = self.decode.mid_frame().then_some(begun);
             return;
         }
@@ -367,32 +419,35 @@ impl Session {
     /// The peer says nothing more: takes what the decoder still holds.
     async fn hear_out(&mut self) {
         self.decode.end();
-        self.decode_all(self.now()).await;
+        let mut read = Read::nothing(self.now());
+        while let Some(device) = self.decode(&mut read) {
+            let verdict = self.admit(device).await;
+            self.decode.admit(verdict);
+        }
+        self.phase = Phase::Closing;
     }
 
-    /// Takes every step the decoder has now, and says how many. All records go in one append, and
-    /// replies to them wait behind it.
-    async fn decode_all(&mut self, now: Timestamp) -> usize {
+    /// Takes every step the decoder has now, up to a device that is to be admitted. All records go
+    /// in one append, and replies to them wait behind it.
+    fn decode(&mut self, read: &mut Read) -> Option<DeviceId> {
         let mut report = lent::report(&self.door().nobody);
-        let mut steps = 0;
-        while !self.is_closing() {
+        let mut asked = None;
+        while !self.is_closing() && asked.is_none() {
             match self.decode.poll(&mut report) {
                 Ok(Step::NeedBytes) => break,
-                Ok(Step::Identify(device)) => {
-                    // Seldom; a session need not carry the room of it.
-                    let verdict = Box::pin(self.admit(device)).await;
-                    self.decode.admit(verdict);
-                }
-                Ok(Step::Report) => self.take(&report, now),
+                Ok(Step::Identify(device)) => asked = Some(device),
+                Ok(Step::Report) => self.take(&report, read.at),
                 Ok(Step::Reply { bytes, when }) => self.reply(bytes, when),
                 Ok(Step::Close) => self.phase = Phase::Closing,
                 Err(error) => self.bad_frame(&error),
             }
-            steps += 1;
+            read.steps += 1;
         }
         lent::back(report, &self.door().nobody);
-        self.append();
-        steps
+        if asked.is_none() {
+            self.append();
+        }
+        asked
     }
 
     async fn admit(&mut self, device: DeviceId) -> Admission {
@@ -505,33 +560,36 @@ impl Session {
 
     /// One more of those of which only so many a minute are borne with.
     fn count_bad_frame(&mut self) {
-        if self.bad_since.elapsed() > Duration::from_mins(1) {
-            self.bad_since = Instant::now();
-            self.bad_frames = 0;
-        }
-        self.bad_frames += 1;
-        if self.bad_frames > BAD_FRAMES_A_MINUTE_MAX {
+        let bad = self.bad.take().filter(|bad| bad.since.elapsed() <= Duration::from_mins(1));
+        let mut bad = bad.unwrap_or_else(|| Box::new(Bad { since: Instant::now(), frames: 0 }));
+        bad.frames += 1;
+        let too_many = bad.frames > BAD_FRAMES_A_MINUTE_MAX;
+        self.bad = Some(bad);
+        if too_many {
             self.refused = Some("bad_frames");
             self.phase = Phase::Closing;
         }
     }
 
-    async fn write(&mut self, stream: &mut Stream) -> Result<(), End> {
+    /// Writes what may go.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         if self.out.is_empty() {
-            return Ok(());
+            return Poll::Ready(Ok(()));
         }
-        // An idle connection holds no buffer.
-        let (bytes, mut gone) = (std::mem::take(&mut self.out), 0);
-        let first = poll_fn(|cx| Poll::Ready(stream.poll_send(cx, &bytes, &mut gone))).await;
-        let sent = match first {
-            Poll::Ready(sent) => Ok(sent),
-            // Seldom, so that what it waits with is not carried by every session.
-            Poll::Pending => {
-                let rest = poll_fn(|cx| stream.poll_send(cx, &bytes, &mut gone));
-                Box::pin(timeout(WRITE_LIMIT, rest)).await
-            }
-        };
-        match sent {
+        let mut gone = 0;
+        let sent = self.stream.poll_send(cx, &self.out, &mut gone);
+        if sent.is_ready() {
+            // An idle connection holds no buffer.
+            self.out = Vec::new();
+        } else {
+            self.out.drain(..gone);
+        }
+        sent
+    }
+
+    /// Waits until what may go has gone.
+    async fn unblocked(&mut self) -> Result<(), End> {
+        match timeout(WRITE_LIMIT, poll_fn(|cx| self.poll_write(cx))).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_gone)) => Err(End::Done),
             Err(_elapsed) => Err(End::Because("slow_reader")),

@@ -12,9 +12,18 @@ use crate::stream::Stream;
 /// What was read and has been fed to the decoder.
 pub(super) struct Read {
     pub(super) bytes: usize,
+    /// Steps that the decoder took over it.
+    pub(super) steps: usize,
     pub(super) at: Timestamp,
     /// Whether a connection begins with it as a PROXY header does.
     pub(super) is_proxied: bool,
+}
+
+impl Read {
+    /// The end.
+    pub(super) fn nothing(at: Timestamp) -> Self {
+        Self { bytes: 0, steps: 0, at, is_proxied: false }
+    }
 }
 
 /// Waits for bytes and feeds them; `None` at the end. Cancel safe: what was read has been fed.
@@ -25,10 +34,10 @@ pub(super) fn poll_read(
     clock: &Clock,
     fresh: bool,
 ) -> Poll<Option<Read>> {
-    let mut read = Read { bytes: 0, at: Timestamp::default(), is_proxied: false };
+    let mut read = Read::nothing(Timestamp::default());
     let feed = |bytes: &[u8]| {
         let is_proxied = fresh && proxy::is_begun(bytes);
-        read = Read { bytes: bytes.len(), at: clock(), is_proxied };
+        read = Read { bytes: bytes.len(), steps: 0, at: clock(), is_proxied };
         decode.feed(bytes, read.at);
     };
     let count = ready!(stream.poll_bytes(cx, feed)).ok();
