@@ -10,7 +10,7 @@ use ingest::fix::Report;
 use ingest::id::DeviceId;
 use ingest::protocol::{Transport, by_name};
 
-use crate::decode::reports;
+use crate::decode::{self, reports};
 use crate::measure::{resident_bytes, seconds_of_thread};
 use crate::serving::{self, Serving};
 use crate::table::{Goal, Row};
@@ -32,7 +32,10 @@ pub(crate) const HOLD: &str = "--hold";
 
 /// What an idle session holds, in all and piece by piece.
 pub(crate) fn memory() -> Vec<Row> {
-    ["teltonika", "gt06", "jt808", "h02", "osmand"].into_iter().flat_map(idle).collect()
+    let mut rows: Vec<Row> =
+        ["teltonika", "gt06", "jt808", "h02", "osmand"].into_iter().flat_map(idle).collect();
+    rows.extend(decode::idle_bytes());
+    rows
 }
 
 /// All of it.
