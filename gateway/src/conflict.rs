@@ -1,14 +1,13 @@
 //! One identity on two connections: who may stay (contract §3).
 
 use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use ingest::id::DeviceId;
 use ingest::time::Timestamp;
-use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
 
 /// An older connection that was heard within this long keeps its identity against another
 /// address, seconds.
@@ -19,13 +18,22 @@ const HEARD_S: f64 = 60.0;
 pub(crate) struct Presence {
     number: u64,
     /// Where it comes from.
-    pub(crate) address: IpAddr,
+    pub(crate) peer: SocketAddr,
     heard: AtomicI64,
-    replaced: AtomicBool,
-    ordered: AtomicBool,
-    /// Told when one of the two has become true: a connection waits in one place for both.
-    called: Notify,
+    /// What it has been told: [`REPLACED`] and others.
+    calls: AtomicU8,
+    /// Who waits for a call: its connection, in this one place for all of them.
+    waits: Mutex<Option<Waker>>,
 }
+
+/// Somebody else has taken over its identity.
+const REPLACED: u8 = 1;
+/// There may be an order for one of its devices.
+const ORDERED: u8 = 1 << 1;
+/// The door is being closed.
+const CLOSING: u8 = 1 << 2;
+/// It has not looked since it was called.
+const CALLED: u8 = 1 << 3;
 
 impl Presence {
     /// Its place among all connections, from 0 to 1: those that came one after the other lie apart.
@@ -35,30 +43,56 @@ impl Presence {
         (spread >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// Waits until it is called: somebody else takes over its identity, or there may be an order.
-    pub(crate) fn called(&self) -> Notified<'_> {
-        self.called.notified()
+    /// Where it comes from, without the port.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.peer.ip().to_canonical()
     }
 
-    fn replace(&self) {
-        self.replaced.store(true, Ordering::Release);
-        self.called.notify_one();
+    /// Waits until it is called: somebody else takes over its identity, there may be an order, or
+    /// the door is being closed. One task waits at a time.
+    pub(crate) fn poll_called(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        if waits.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+            *waits = Some(cx.waker().clone());
+        }
+        drop(waits);
+        if self.take(CALLED) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn call(&self, what: u8) {
+        self.calls.fetch_or(what | CALLED, Ordering::Release);
+        let waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waker) = waits.as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn is_called(&self, what: u8) -> bool {
+        self.calls.load(Ordering::Acquire) & what != 0
+    }
+
+    fn take(&self, what: u8) -> bool {
+        self.is_called(what) && self.calls.fetch_and(!what, Ordering::AcqRel) & what != 0
     }
 
     /// Whether somebody else has taken over its identity.
     pub(crate) fn is_replaced(&self) -> bool {
-        self.replaced.load(Ordering::Acquire)
+        self.is_called(REPLACED)
+    }
+
+    /// Whether the door is being closed.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_called(CLOSING)
     }
 
     /// There may be an order for one of its devices.
     pub(crate) fn order(&self) {
-        self.ordered.store(true, Ordering::Release);
-        self.called.notify_one();
+        self.call(ORDERED);
     }
 
     /// Whether there may be an order; it is looked for then.
     pub(crate) fn take_order(&self) -> bool {
-        self.ordered.load(Ordering::Relaxed) && self.ordered.swap(false, Ordering::Acquire)
+        self.take(ORDERED)
     }
 
     pub(crate) fn heard(&self, now: Timestamp) {
@@ -84,6 +118,9 @@ pub(crate) struct Speakers {
 #[derive(Debug, Default)]
 struct Table {
     next: u64,
+    /// The door is being closed: whoever enters is told at once.
+    closing: bool,
+    live: HashMap<u64, Arc<Presence>>,
     by_device: HashMap<DeviceId, Arc<Presence>>,
 }
 
@@ -93,17 +130,27 @@ impl Speakers {
     }
 
     /// A new connection.
-    pub(crate) fn enter(&self, address: IpAddr, now: Timestamp) -> Arc<Presence> {
+    pub(crate) fn enter(&self, peer: SocketAddr, now: Timestamp) -> Arc<Presence> {
         let mut table = self.lock();
         table.next += 1;
-        Arc::new(Presence {
+        let presence = Arc::new(Presence {
             number: table.next,
-            address,
+            peer,
             heard: AtomicI64::new(now.micros()),
-            replaced: AtomicBool::new(false),
-            ordered: AtomicBool::new(false),
-            called: Notify::new(),
-        })
+            calls: AtomicU8::new(if table.closing { CLOSING } else { 0 }),
+            waits: Mutex::new(None),
+        });
+        table.live.insert(presence.number, Arc::clone(&presence));
+        presence
+    }
+
+    /// The door is being closed: every connection hears of it.
+    pub(crate) fn close(&self) {
+        let mut table = self.lock();
+        table.closing = true;
+        for presence in table.live.values() {
+            presence.call(CLOSING);
+        }
     }
 
     /// `claimant` wants to speak as `device`.
@@ -118,10 +165,10 @@ impl Speakers {
             && holder.number != claimant.number
         {
             let heard = Timestamp::from_micros(holder.heard.load(Ordering::Relaxed));
-            if holder.address != claimant.address && now.seconds_since(heard) < HEARD_S {
+            if holder.address() != claimant.address() && now.seconds_since(heard) < HEARD_S {
                 return Outcome::Conflict;
             }
-            holder.replace();
+            holder.call(REPLACED);
         }
         table.by_device.insert(device.clone(), Arc::clone(claimant));
         Outcome::Granted
@@ -141,6 +188,7 @@ impl Speakers {
         devices: impl Iterator<Item = &'a DeviceId>,
     ) {
         let mut table = self.lock();
+        table.live.remove(&presence.number);
         for device in devices {
             if table.by_device.get(device).is_some_and(|p| p.number == presence.number) {
                 table.by_device.remove(device);
@@ -158,14 +206,29 @@ mod tests {
         let at = Timestamp::from_seconds;
         let speakers = Speakers::default();
         let device = DeviceId::new("352093081452251").unwrap();
-        let old = speakers.enter("192.0.2.1".parse().unwrap(), at(0));
+        let old = speakers.enter("192.0.2.1:9".parse().unwrap(), at(0));
         assert_eq!(speakers.claim(&device, &old, at(0)), Outcome::Granted);
-        let thief = speakers.enter("192.0.2.2".parse().unwrap(), at(30));
+        let thief = speakers.enter("192.0.2.2:9".parse().unwrap(), at(30));
         assert_eq!(speakers.claim(&device, &thief, at(30)), Outcome::Conflict);
-        let same = speakers.enter("192.0.2.1".parse().unwrap(), at(31));
+        let same = speakers.enter("192.0.2.1:10".parse().unwrap(), at(31));
         assert_eq!(speakers.claim(&device, &same, at(31)), Outcome::Granted);
         assert_eq!(speakers.claim(&device, &thief, at(95)), Outcome::Granted);
         speakers.leave(&thief, std::iter::once(&device));
         assert_eq!(speakers.claim(&device, &old, at(96)), Outcome::Granted);
+    }
+
+    #[test]
+    fn whoever_waits_is_called_once() {
+        let speakers = Speakers::default();
+        let early = speakers.enter("192.0.2.1:9".parse().unwrap(), Timestamp::default());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(early.poll_called(&mut cx).is_pending());
+        early.order();
+        assert!(early.poll_called(&mut cx).is_ready() && early.poll_called(&mut cx).is_pending());
+        assert!(early.take_order() && !early.take_order() && !early.is_closing());
+        speakers.close();
+        assert!(early.poll_called(&mut cx).is_ready() && early.is_closing());
+        let late = speakers.enter("192.0.2.1:10".parse().unwrap(), Timestamp::default());
+        assert!(late.is_closing(), "it comes too late");
     }
 }

@@ -24,7 +24,7 @@ use crate::publish::Publisher;
 use crate::ramp::Ramp;
 
 /// What a connection or datagram speaks, and where that is counted.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Spoken {
     pub(crate) protocol: &'static dyn Protocol,
     pub(crate) transport: Transport,
@@ -32,14 +32,14 @@ pub(crate) struct Spoken {
 }
 
 /// Everything that is spoken, for sockets that recognise it.
-pub(crate) type Known = HashMap<(&'static str, Transport), Spoken>;
+pub(crate) type Known = HashMap<(&'static str, Transport), Arc<Spoken>>;
 
 /// Counters for every protocol, however it arrives.
 pub(crate) fn known(metrics: &Metrics) -> Known {
     let ways = PROTOCOLS.iter().flat_map(|p| p.transports().iter().map(move |t| (*p, *t)));
     let spoken = |(protocol, transport): (&'static dyn Protocol, Transport)| {
         let counters = metrics.of(protocol.name(), transport);
-        ((protocol.name(), transport), Spoken { protocol, transport, counters })
+        ((protocol.name(), transport), Arc::new(Spoken { protocol, transport, counters }))
     };
     ways.map(spoken).collect()
 }
@@ -56,7 +56,7 @@ pub(crate) struct Door {
     pub(crate) nobody: DeviceId,
     pub(crate) metrics: Metrics,
     /// Connections under way.
-    pub(crate) room: Arc<Semaphore>,
+    room: Semaphore,
     /// TLS handshakes under way.
     pub(crate) handshakes: Semaphore,
     proxies: Vec<Network>,
@@ -90,7 +90,7 @@ impl Door {
             orders: Orders::new(limits.harmful_commands),
             options: Options::default(),
             datagrams: PerAddress::default(),
-            room: Arc::new(Semaphore::new(limits.connections)),
+            room: Semaphore::new(limits.connections),
             handshakes: Semaphore::new(HANDSHAKES_MAX),
             limits,
             proxies,
@@ -165,26 +165,45 @@ impl Door {
         self.proxies.iter().any(|n| n.contains(address))
     }
 
-    /// A place for a connection of this address; `None` when it has as many as it may.
-    pub(crate) fn place(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        let address = address.to_canonical();
-        if self.limits.is_exempt(address) {
-            return Some(Place { counted: None });
-        }
-        let room = self.connections.enter(address, self.limits.connections_per_address);
-        room.then(|| Place { counted: Some((Arc::clone(self), address)) })
+    /// A place for one more connection; `None` when there are as many as may be.
+    pub(crate) fn place(self: &Arc<Self>) -> Option<Place> {
+        self.room.try_acquire().ok()?.forget();
+        self.metrics.connections.inc();
+        Some(Place { door: Arc::clone(self), counted: None })
+    }
+
+    /// Waits until no connection has a place.
+    pub(crate) async fn emptied(&self) {
+        let all = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
+        drop(self.room.acquire_many(all).await);
     }
 }
 
-/// One connection of an address; counted until it is dropped.
+/// One connection's place; counted until it is dropped.
 pub(crate) struct Place {
-    counted: Option<(Arc<Door>, IpAddr)>,
+    pub(crate) door: Arc<Door>,
+    counted: Option<IpAddr>,
+}
+
+impl Place {
+    /// Counts it as this address's; `false` when that has as many as it may.
+    pub(crate) fn count(&mut self, address: IpAddr) -> bool {
+        let (door, address) = (&self.door, address.to_canonical());
+        if door.limits.is_exempt(address) {
+            return true;
+        }
+        let room = door.connections.enter(address, door.limits.connections_per_address);
+        self.counted = room.then_some(address);
+        room
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some((door, address)) = &self.counted {
-            door.connections.leave(*address);
+        if let Some(address) = self.counted {
+            self.door.connections.leave(address);
         }
+        self.door.metrics.connections.dec();
+        self.door.room.add_permits(1);
     }
 }

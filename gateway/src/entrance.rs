@@ -7,7 +7,6 @@ use std::time::Duration;
 use ingest::protocol::{BadFrame, Recognised, Transport, recognise};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{debug, trace, warn};
 
@@ -25,7 +24,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What a listener's connections speak.
 pub(crate) enum Speech {
     /// One protocol.
-    One(Spoken),
+    One(Arc<Spoken>),
     /// Whatever its first bytes say, at first counted as nobody's.
     Any {
         /// Every protocol.
@@ -61,8 +60,7 @@ pub(crate) struct Streams {
 impl Streams {
     /// Accepts until it is told to stop, then waits for its sessions.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
-        let sessions = stop.clone();
-        let mut running = JoinSet::new();
+        let entrances = stop.clone();
         // Whether the next connection may enter.
         let mut open = Err(Duration::ZERO);
         loop {
@@ -73,7 +71,7 @@ impl Streams {
                 accepted = self.listener.accept(), if open.is_ok() => match accepted {
                     Ok((socket, peer)) => {
                         open = Err(Duration::ZERO);
-                        self.accept(socket, peer, &sessions, &mut running);
+                        self.accept(socket, peer, &entrances);
                     }
                     Err(error) => {
                         warn!(protocol = self.way.name, %error, "accept failed");
@@ -81,48 +79,33 @@ impl Streams {
                     }
                 },
                 () = sleep(open.err().unwrap_or_default()), if open.is_err() => {}
-                Some(_ended) = running.join_next(), if !running.is_empty() => {}
                 _ = stop.changed() => break,
             }
         }
-        while running.join_next().await.is_some() {}
+        self.way.door.emptied().await;
     }
 
-    fn accept(
-        &self,
-        socket: TcpStream,
-        peer: SocketAddr,
-        stop: &watch::Receiver<bool>,
-        running: &mut JoinSet<()>,
-    ) {
+    fn accept(&self, socket: TcpStream, peer: SocketAddr, stop: &watch::Receiver<bool>) {
         trace!(target: ingest::PACKET, "accept");
         let (door, counters) = (&self.way.door, self.way.speech.counters());
-        let Ok(permit) = Arc::clone(&door.room).try_acquire_owned() else {
-            return counters.closed("limit");
-        };
+        let Some(mut place) = door.place() else { return counters.closed("limit") };
         // A proxy's connections are others'; they are counted when it has said whose.
         let by_proxy = door.is_proxy(peer.ip());
-        let place = if by_proxy { None } else { door.place(peer.ip()) };
-        if !by_proxy && place.is_none() {
+        if !by_proxy && !place.count(peer.ip()) {
             return counters.closed("address_limit");
         }
         if let Err(error) = half_open_is_found(&socket) {
             warn!(%peer, %error, "socket options were refused");
         }
-        let mut visit = Visit { way: Arc::clone(&self.way), peer, by_proxy, place };
-        let mut stop = stop.clone();
-        running.spawn(async move {
-            let connections = visit.way.speech.counters().connections.clone();
-            connections.inc();
-            // Boxed: a session must not carry the room of its entrance.
-            let mut entered = Box::pin(visit.enter(Stream::plain(socket), &mut stop)).await;
+        let visit = Visit { way: Arc::clone(&self.way), peer, by_proxy, place };
+        // Boxed: a session must not carry the room of its entrance.
+        let entrance = Box::pin(visit.enter(Stream::plain(socket), stop.clone()));
+        tokio::spawn(async move {
+            let mut entered = entrance.await;
             // By reference: it stands in its task once.
-            if let Some((stream, session)) = &mut entered {
-                session.run(stream, &mut stop).await;
+            if let Some(session) = &mut entered {
+                session.run().await;
             }
-            drop(entered);
-            connections.dec();
-            drop((visit, permit));
         });
     }
 }
@@ -145,21 +128,17 @@ struct Visit {
     way: Arc<Way>,
     peer: SocketAddr,
     by_proxy: bool,
-    place: Option<Place>,
+    place: Place,
 }
 
 impl Visit {
     /// The session that it comes to, if it does.
-    async fn enter(
-        &mut self,
-        stream: Stream,
-        stop: &mut watch::Receiver<bool>,
-    ) -> Option<(Stream, Session)> {
+    async fn enter(mut self, stream: Stream, mut stop: watch::Receiver<bool>) -> Option<Session> {
         let since = Instant::now();
         let way = Arc::clone(&self.way);
         let entered = match way.speech.as_ref() {
             Speech::One(spoken) if !self.by_proxy && way.tls.is_none() => {
-                Ok((stream, spoken.clone()))
+                Ok((stream, Arc::clone(spoken)))
             }
             _ => tokio::select! {
                 entered = timeout_at(since + PROGRESS_LIMIT, self.introduced(stream)) => {
@@ -170,8 +149,7 @@ impl Visit {
         };
         match entered {
             Ok((stream, spoken)) => {
-                let door = Arc::clone(&way.door);
-                Some((stream, Session::new(door, spoken, self.peer, since)))
+                Some(Session::new(self.place, spoken, stream, (self.peer, since)))
             }
             Err(reason) => {
                 debug!(peer = %self.peer, reason, "connection did not enter");
@@ -182,15 +160,19 @@ impl Visit {
     }
 
     /// Everything before the protocol's own first byte, or why it ends here.
-    async fn introduced(&mut self, mut stream: Stream) -> Result<(Stream, Spoken), &'static str> {
+    async fn introduced(
+        &mut self,
+        mut stream: Stream,
+    ) -> Result<(Stream, Arc<Spoken>), &'static str> {
         if self.by_proxy {
             let source = announced(&mut stream).await.inspect_err(|_| {
                 self.way.speech.counters().bad(BadFrame::Malformed);
             })?;
             if let Some(source) = source {
                 self.peer = source;
-                let place = self.way.door.place(source.ip());
-                self.place = Some(place.ok_or("address_limit")?);
+                if !self.place.count(source.ip()) {
+                    return Err("address_limit");
+                }
             }
         }
         if let Some(tls) = &self.way.tls {
@@ -204,7 +186,7 @@ impl Visit {
             stream = Stream::tls(encrypted.map_err(failed)?);
         }
         let spoken = match self.way.speech.as_ref() {
-            Speech::One(spoken) => spoken.clone(),
+            Speech::One(spoken) => Arc::clone(spoken),
             Speech::Any { known, .. } => recognised(&mut stream, known).await?,
         };
         Ok((stream, spoken))
@@ -231,14 +213,14 @@ async fn announced(stream: &mut Stream) -> Result<Option<SocketAddr>, &'static s
 }
 
 /// What a stream speaks, by what it says first.
-async fn recognised(stream: &mut Stream, known: &Known) -> Result<Spoken, &'static str> {
+async fn recognised(stream: &mut Stream, known: &Known) -> Result<Arc<Spoken>, &'static str> {
     let mut begun = Vec::new();
     loop {
         match recognise(&begun, Transport::Tcp) {
             Recognised::As(protocol, transport) => {
                 let spoken = known.get(&(protocol.name(), transport)).ok_or("unrecognised")?;
                 stream.put_back(begun.into());
-                return Ok(spoken.clone());
+                return Ok(Arc::clone(spoken));
             }
             Recognised::Need if begun.len() < RECOGNISE_MAX => {
                 match stream.read(|bytes| begun.extend_from_slice(bytes)).await {

@@ -121,12 +121,25 @@ struct Shared<'a> {
     sockets: usize,
 }
 
-/// The open door. Dropping it stops nothing; call [`Gateway::stop`].
+/// Closes the door when it is dropped.
+struct Stop {
+    tell: watch::Sender<bool>,
+    door: Arc<Door>,
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.tell.send_replace(true);
+        self.door.speakers.close();
+    }
+}
+
+/// The open door. Dropping it closes it as well, and nobody waits for that: call [`Gateway::stop`].
 pub struct Gateway {
     listening: Vec<Listening>,
     health: Arc<Health>,
     clock: Clock,
-    stop: watch::Sender<bool>,
+    stop: Stop,
     listeners: JoinSet<()>,
     certificates: Vec<Arc<Tls>>,
     metrics: Metrics,
@@ -168,7 +181,8 @@ impl Gateway {
             tokio::task::spawn_blocking(move || Teller::start(&*orders, &told))
                 .await
                 .map_err(|e| LogError::Unavailable(format!("the reader of commands: {e}")))??;
-        let (stop, stopped) = watch::channel(false);
+        let (tell, stopped) = watch::channel(false);
+        let stop = Stop { tell, door: Arc::clone(&door) };
         let mut gateway = Self {
             listening: Vec::new(),
             health,
@@ -196,7 +210,7 @@ impl Gateway {
         let counters = self.metrics.of(name, transport);
         let (door, stopped) = (Arc::clone(shared.door), shared.stopped);
         let speech = Arc::new(match listen.protocol {
-            Some(protocol) => Speech::One(Spoken { protocol, transport, counters }),
+            Some(protocol) => Speech::One(Arc::new(Spoken { protocol, transport, counters })),
             None => Speech::Any { known: Arc::clone(shared.known), counters },
         });
         let address = if transport == Transport::Udp {
@@ -279,7 +293,7 @@ impl Gateway {
     /// Accepts nothing more, answers what is durable within [`crate::limits::DRAIN_LIMIT`], and
     /// closes.
     pub async fn stop(mut self) {
-        self.stop.send_replace(true);
+        drop(self.stop);
         while self.listeners.join_next().await.is_some() {}
         let (mut follower, mut teller) = (self.follower, self.teller);
         let ended = tokio::task::spawn_blocking(move || {

@@ -40,7 +40,7 @@ pub const RELOAD_OUTCOMES: [&str; 2] = ["used", "refused"];
 /// All counters of the door.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
-    connections: Gauge,
+    pub(crate) connections: Gauge,
     records: ByProtocol,
     replies: ByProtocol,
     bytes: ByProtocol,
@@ -177,7 +177,6 @@ impl Metrics {
         let udp = transport == Transport::Udp;
         let datagrams = |family: &ByProtocol| if udp { by(family) } else { Counter::default() };
         Arc::new(Counters {
-            connections: self.connections.clone(),
             records: by(&self.records),
             replies: by(&self.replies),
             bytes: by(&self.bytes),
@@ -250,7 +249,6 @@ const BAD_FRAMES: [BadFrame; 6] = [
 /// One listener's counters, looked up once.
 #[derive(Debug)]
 pub(crate) struct Counters {
-    pub(crate) connections: Gauge,
     pub(crate) records: Counter,
     pub(crate) replies: Counter,
     pub(crate) bytes: Counter,

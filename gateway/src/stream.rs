@@ -1,12 +1,13 @@
 //! The bytes of one connection: plain or over TLS, and what was read of them too early.
 
+use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -20,8 +21,8 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// A connection. Owns no buffer while it is idle, except TLS's own.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    /// Read from below already, to be read here first.
-    begun: Bytes,
+    /// Read from below already, to be read here first. Seldom, and then shortly.
+    begun: Option<Box<Bytes>>,
     below: Below,
 }
 
@@ -33,43 +34,59 @@ enum Below {
 
 impl Stream {
     pub(crate) fn plain(socket: TcpStream) -> Self {
-        Self { begun: Bytes::new(), below: Below::Plain(socket) }
+        Self { begun: None, below: Below::Plain(socket) }
     }
 
     pub(crate) fn tls(stream: TlsStream<Stream>) -> Self {
-        Self { begun: Bytes::new(), below: Below::Tls(Box::new(stream)) }
+        Self { begun: None, below: Below::Tls(Box::new(stream)) }
     }
 
     /// Bytes that were read and are to be read again.
     pub(crate) fn put_back(&mut self, bytes: Bytes) {
-        debug_assert!(self.begun.is_empty(), "what was put back is read first");
-        self.begun = bytes;
+        debug_assert!(self.begun.is_none(), "what was put back is read first");
+        self.begun = (!bytes.is_empty()).then(|| Box::new(bytes));
+    }
+
+    /// Waits for bytes, as [`Stream::poll_bytes`].
+    pub(crate) async fn read(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_bytes(cx, &mut take)).await
     }
 
     /// Waits for bytes and shows them to `take`, at most [`READ_BYTES`] at a time; how many, 0 at
     /// the end. The buffer lies on the stack. Cancel safe: what was read has been shown.
-    pub(crate) async fn read(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<usize> {
-        std::future::poll_fn(|cx| {
-            let mut space = [MaybeUninit::uninit(); READ_BYTES];
-            let mut buffer = ReadBuf::uninit(&mut space);
-            ready!(Pin::new(&mut *self).poll_read(cx, &mut buffer))?;
-            take(buffer.filled());
-            Poll::Ready(Ok(buffer.filled().len()))
-        })
-        .await
+    pub(crate) fn poll_bytes(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut take: impl FnMut(&[u8]),
+    ) -> Poll<io::Result<usize>> {
+        let mut space = [MaybeUninit::uninit(); READ_BYTES];
+        let mut buffer = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut *self).poll_read(cx, &mut buffer))?;
+        take(buffer.filled());
+        Poll::Ready(Ok(buffer.filled().len()))
     }
 
-    /// Writes all of it.
-    pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.write_all(bytes).await?;
-        self.flush().await
+    /// Writes all of it, the first `sent` bytes of which have gone.
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        sent: &mut usize,
+    ) -> Poll<io::Result<()>> {
+        while let Some(rest) = bytes.get(*sent..).filter(|rest| !rest.is_empty()) {
+            match ready!(Pin::new(&mut *self).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => *sent += count,
+            }
+        }
+        Pin::new(self).poll_flush(cx)
     }
 
     /// Tells the peer that nothing follows, where dropping it would not.
     pub(crate) async fn close(&mut self) {
         if let Below::Tls(stream) = &mut self.below {
             // A peer that has gone need not be told.
-            drop(timeout(CLOSE_LIMIT, stream.shutdown()).await);
+            drop(Box::pin(timeout(CLOSE_LIMIT, stream.shutdown())).await);
         }
     }
 }
@@ -80,9 +97,12 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.begun.has_remaining() {
-            let count = self.begun.len().min(buffer.remaining());
-            buffer.put_slice(&self.begun.split_to(count));
+        if let Some(begun) = &mut self.begun {
+            let count = begun.len().min(buffer.remaining());
+            buffer.put_slice(&begun.split_to(count));
+            if begun.is_empty() {
+                self.begun = None;
+            }
             return Poll::Ready(Ok(()));
         }
         match &mut self.below {

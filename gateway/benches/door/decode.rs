@@ -211,6 +211,36 @@ pub(crate) fn rows(only: Option<&str>) -> Vec<Row> {
     wanted.filter_map(row).collect()
 }
 
+/// What each protocol's decoder holds when it has heard a login and a packet.
+pub(crate) fn idle_bytes() -> Vec<Row> {
+    let reports = reports();
+    let Ok(nobody) = DeviceId::new("-") else { return Vec::new() };
+    let mut report = Report::of(nobody);
+    let mut held = |case: &Case| {
+        // What a thread keeps for all of them is there after the first one.
+        let all: Vec<i64> = (0..3)
+            .map(|_| {
+                counting::start();
+                let before = counting::so_far().1;
+                let mut decoder = case.protocol.decoder(case.transport, &Options::default());
+                take(decoder.as_mut(), &case.login, &mut report);
+                take(decoder.as_mut(), &case.messages[0], &mut report);
+                let held = counting::so_far().1 - before;
+                drop(decoder);
+                held
+            })
+            .collect();
+        all[2]
+    };
+    let row = |protocol: &&'static dyn Protocol| {
+        let case = Case::of(*protocol, &reports, 1);
+        let figure = held(&case) as f64;
+        let case = format!("memory of an idle decoder ({})", case.name);
+        Row { case, figure, unit: "B", ..Row::default() }
+    };
+    PROTOCOLS.iter().map(row).collect()
+}
+
 /// What runs under callgrind.
 pub(crate) fn again(name: &str, rounds: usize) -> usize {
     Case::named(name, &reports()).map_or(0, |case| case.decode(rounds))

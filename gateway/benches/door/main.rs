@@ -3,7 +3,7 @@
 //! Decoders beside `nom-teltonika` and `nmea`, with instructions a byte where valgrind is
 //! installed; processor time of a packet beside raw loops, answers, idle memory over real sockets.
 //! `cargo bench -p gateway --bench door -- NAME` measures decoders of that name alone, `-- sockets`
-//! sockets alone, `-- peers` our decoders beside others'.
+//! sockets alone, `-- memory` what an idle session holds piece by piece, `-- peers` our decoders beside others'.
 
 #![expect(clippy::expect_used, reason = "a benchmark ends at the first thing that fails")]
 
@@ -25,6 +25,7 @@ fn main() {
             std::hint::black_box(decode::again(name, rounds.parse().unwrap_or(1)));
         }
         [sockets::HOLD, name, address, count] => sockets::hold(name, address, count),
+        ["memory"] => table::print(&sockets::memory()),
         ["sockets"] => table::print(&sockets::rows()),
         ["peers"] => table::print(&peers::rows()),
         [name] => table::print(&decode::rows(Some(name))),

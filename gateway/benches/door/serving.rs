@@ -8,9 +8,10 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use gateway::{Gateway, Limits, Listen, Metrics, Settings};
-use ingest::id::TenantId;
+use ingest::id::{DeviceId, TenantId, percent_encoded};
 use ingest::log::{Appending, Bounds, Log, LogError, Member, MemoryLog, NewRecord, Reader, Topic};
 use ingest::protocol::{Transport, by_name};
+use ingest::record::DeviceRecord;
 use ingest::time::Timestamp;
 use tokio::sync::oneshot;
 
@@ -87,13 +88,20 @@ impl Serving {
 
     /// The door itself, speaking one protocol.
     pub(crate) fn door(name: &'static str, transport: Transport) -> Self {
+        Self::knowing(name, transport, 0)
+    }
+
+    /// The same, and so many devices are known already; others register themselves.
+    pub(crate) fn knowing(name: &'static str, transport: Transport, known: usize) -> Self {
         Self::start(move |taken, tell, stopped| {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .expect("a runtime");
             runtime.block_on(async move {
-                let log = Queue { devices: MemoryLog::new(1, Arc::new(|| NOW)), taken };
+                let devices = MemoryLog::new(1, Arc::new(|| NOW));
+                devices.append((0..known).map(registered).collect()).await.expect("registered");
+                let log = Queue { devices, taken };
                 let any = SocketAddr::from(([127, 0, 0, 1], 0));
                 let settings = Settings {
                     listen: vec![Listen::plain(by_name(name), transport, any)],
@@ -127,6 +135,24 @@ impl Drop for Serving {
             waiting::end_of("the end of a server", running);
         }
     }
+}
+
+/// The `n`th device.
+pub(crate) fn id(n: usize) -> DeviceId {
+    DeviceId::new(&format!("{}", 352_093_080_000_000_u64 + n as u64)).expect("an id")
+}
+
+/// The record by which the `n`th device is known.
+fn registered(n: usize) -> NewRecord {
+    let record = DeviceRecord {
+        tenant: TenantId::new("bench").expect("a tenant"),
+        protocols: Vec::new(),
+        assignments: Vec::new(),
+        networks: Vec::new(),
+        secret: None,
+    };
+    let key = percent_encoded(&id(n)).into_bytes().into();
+    record.envelope().into_record(Topic::Devices, key)
 }
 
 /// This thread's number.

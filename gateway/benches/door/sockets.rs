@@ -10,9 +10,9 @@ use ingest::fix::Report;
 use ingest::id::DeviceId;
 use ingest::protocol::{Transport, by_name};
 
-use crate::decode::reports;
+use crate::decode::{self, reports};
 use crate::measure::{resident_bytes, seconds_of_thread};
-use crate::serving::Serving;
+use crate::serving::{self, Serving};
 use crate::table::{Goal, Row};
 use crate::{counting, reference, waiting};
 
@@ -30,19 +30,27 @@ const ANSWERS: usize = 5_000;
 const SESSIONS: usize = 10_000;
 pub(crate) const HOLD: &str = "--hold";
 
+/// What an idle session holds, in all and piece by piece.
+pub(crate) fn memory() -> Vec<Row> {
+    let mut rows: Vec<Row> =
+        ["teltonika", "gt06", "jt808", "h02", "osmand"].into_iter().flat_map(idle).collect();
+    rows.extend(decode::idle_bytes());
+    rows
+}
+
 /// All of it.
 pub(crate) fn rows() -> Vec<Row> {
     let mut rows = tcp();
     rows.extend(udp());
     rows.extend(latency());
-    rows.extend(["teltonika", "gt06", "jt808", "h02", "osmand"].map(idle));
+    rows.extend(memory());
     rows
 }
 
 /// What the `n`th device of a protocol sends first, and then over and over.
 fn device(name: &str, transport: Transport, n: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
     let protocol = by_name(name).expect("it is spoken");
-    let id = DeviceId::new(&format!("{}", 352_093_080_000_000_u64 + n as u64)).expect("an id");
+    let id = serving::id(n);
     let mut encoder = protocol.encoder(transport, &id);
     let own = |r: Report| Report { device: id.clone(), ..r };
     let login = encoder.login();
@@ -191,11 +199,12 @@ fn latency() -> Vec<Row> {
     vec![row("p50", 0.5), row("p99", 0.99)]
 }
 
-/// Heap and resident bytes of a session whose device has logged in, sent and been answered.
-fn idle(name: &'static str) -> Row {
-    counting::start();
+/// Heap and resident bytes of a session whose device, known before, has logged in, sent and been
+/// answered; and what it is made of.
+fn idle(name: &'static str) -> Vec<Row> {
     let transport = by_name(name).map_or(Transport::Tcp, |p| p.transports()[0]);
-    let serving = Serving::door(name, transport);
+    let serving = Serving::knowing(name, transport, SESSIONS);
+    counting::start();
     let before = (counting::so_far().1, resident_bytes());
     let own = std::env::current_exe().expect("a name");
     let mut others = Command::new(own)
@@ -212,15 +221,23 @@ fn idle(name: &'static str) -> Row {
     let each = |bytes: f64| bytes / SESSIONS as f64;
     let heap = each((counting::so_far().1 - before.0) as f64);
     let resident = each(resident_bytes() - before.1);
+    let pieces = counting::pieces(SESSIONS as i64 / 4);
     drop(others.stdin.take());
     waiting::until("the end of the other ends", || !matches!(others.try_wait(), Ok(None)));
-    Row {
+    let mut rows = vec![Row {
         case: format!("memory of an idle session ({name}; {resident:.0} B resident)"),
         figure: heap,
         unit: "B",
         goal: Some(Goal::Most(1500.0)),
         ..Row::default()
-    }
+    }];
+    rows.extend(pieces.into_iter().map(|(size, count)| Row {
+        case: format!("  of it pieces of {size} B"),
+        figure: each(count as f64),
+        unit: "",
+        ..Row::default()
+    }));
+    rows
 }
 
 /// The other ends of idle sessions, until the input ends.

@@ -5,6 +5,7 @@ use ingest::attribute::{Key, Value};
 use ingest::command::Outcome;
 use ingest::fix::Report;
 use ingest::id::DeviceId;
+use ingest::log::NewRecord;
 use ingest::protocol::{Telling, Transport};
 use ingest::time::Timestamp;
 use tokio::time::Instant;
@@ -24,30 +25,39 @@ pub(super) struct Told {
 impl Session {
     /// Whether it may tell its devices something now.
     pub(super) fn may_tell(&self) -> bool {
-        self.told.is_none() && !self.is_closing() && self.transport == Transport::Tcp
+        self.told.is_none() && !self.is_closing() && self.spoken.transport == Transport::Tcp
     }
 
     /// Tells the next order.
     pub(super) fn tell(&mut self) {
-        let now = (self.door.publisher.clock)();
+        let now = self.now();
         for device in self.identities.clone() {
-            while let Some(order) = self.door.orders.next(&device, now, &mut self.batch) {
+            let mut ended = Vec::new();
+            while let Some(order) = self.door().orders.next(&device, now, &mut ended) {
                 self.orders = self.orders % u16::MAX + 1;
                 let (command, number) = (&order.command, self.orders);
                 let telling = Telling { device: &device, command, number, at: now };
                 let Some(bytes) = self.decode.command(&telling) else {
-                    let end = (Outcome::Unsupported, self.protocol.name());
-                    self.batch.push(result(&device, order.id, end, now));
+                    let end = (Outcome::Unsupported, self.spoken.protocol.name());
+                    ended.push(result(&device, order.id, end, now));
                     continue;
                 };
                 self.out.extend_from_slice(&bytes);
-                self.door.metrics.order_told();
-                self.batch.push(result(&device, order.id.clone(), (Outcome::Sent, ""), now));
-                self.told = Some(Told { id: order.id, device, since: Instant::now() });
-                return self.append();
+                self.door().metrics.order_told();
+                ended.push(result(&device, order.id.clone(), (Outcome::Sent, ""), now));
+                self.told = Some(Box::new(Told { id: order.id, device, since: Instant::now() }));
+                return self.append_ends(ended);
             }
+            self.append_ends(ended);
         }
-        self.append();
+    }
+
+    /// What came of orders goes to the log.
+    fn append_ends(&mut self, ended: Vec<NewRecord>) {
+        if !ended.is_empty() {
+            self.fresh().records.extend(ended);
+            self.append();
+        }
     }
 
     /// The report may be the answer to what was told.
@@ -57,9 +67,9 @@ impl Session {
         };
         let key = Key::from("command_result");
         let Some(Value::Text(words)) = report.attributes.get(&key) else { return };
-        let end = (Outcome::Answered, &*words);
-        self.batch.push(result(&told.device, told.id.clone(), end, now));
-        self.door.metrics.order_answered();
+        let answered = result(&told.device, told.id.clone(), (Outcome::Answered, &*words), now);
+        self.fresh().records.push(answered);
+        self.door().metrics.order_answered();
         self.told = None;
         self.presence.order();
     }

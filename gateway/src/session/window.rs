@@ -2,9 +2,7 @@
 //! replies behind them.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use ingest::log::LogError;
@@ -77,11 +75,10 @@ impl Window {
     }
 
     /// Waits for the oldest append; for ever when there is none. Cancel safe: the append stays.
-    pub(super) async fn oldest(&mut self) -> Result<(), LogError> {
-        poll_fn(|cx| match self.waiting.front_mut() {
-            Some(Waiting::Append { durable, .. }) => Pin::new(durable).poll(cx),
+    pub(super) fn poll_oldest(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LogError>> {
+        match self.waiting.front_mut() {
+            Some(Waiting::Append { durable, .. }) => durable.as_mut().poll(cx),
             Some(Waiting::Reply(_)) | None => Poll::Pending,
-        })
-        .await
+        }
     }
 }
