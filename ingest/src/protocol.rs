@@ -86,7 +86,7 @@ mod xexun2;
 mod xirgo;
 
 pub use osmand::OsmAnd;
-pub use recognition::{Recognised, recognise};
+pub use recognition::{Mark, Recognised, recognise};
 pub use t55::T55;
 pub use teltonika::Teltonika;
 
@@ -220,6 +220,11 @@ pub trait Protocol: Send + Sync + std::fmt::Debug {
     /// of stream has its own; datagrams share the number.
     fn port(&self, _transport: Transport) -> u16 {
         self.default_port()
+    }
+    /// How its first messages begin; any one of them. None where requests tell
+    /// ([`recognise`]).
+    fn signatures(&self) -> &'static [Mark] {
+        &[]
     }
     /// Models and programs known to speak it, for people.
     fn models(&self) -> &'static [&'static str];

@@ -15,6 +15,7 @@
 //! NMEA 0183 4.10 for tags. Ignored: names and voyages (5, 24), aids to navigation, all others.
 
 use super::fields::{Fields, hexadecimal, part, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, TCP_UDP, Told, Wire, Wired};
 use super::{checksum, clock};
@@ -38,6 +39,7 @@ pub(super) const AIS: Wired = Wired {
     name: "ais",
     port: 5130,
     transports: TCP_UDP,
+    signatures: &[Mark::Text("!??VDM,"), Mark::Text("!??VDO,"), Mark::Text("\\~:")],
     models: &["AIS receivers", "AIS-catcher", "rtl-ais"],
     idle_minutes: 15,
     acknowledges: false,

@@ -20,6 +20,7 @@
 //! their own carry is in `aplicom/own.rs`. Ignored: pulses, a tachograph's clock.
 
 use super::cursor::{Cursor, hex};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use crate::fix::{Measured, Report};
@@ -45,6 +46,12 @@ pub(super) const APLICOM: Wired = Wired {
     name: "aplicom",
     port: 5049,
     transports: TCP_UDP,
+    signatures: &[
+        Mark::Bytes(&[b'D' as u16, Mark::RAW]),
+        Mark::Bytes(&[b'E' as u16, Mark::RAW]),
+        Mark::Bytes(&[b'F' as u16, Mark::RAW]),
+        Mark::Bytes(&[b'H' as u16, Mark::RAW]),
+    ],
     models: &["Aplicom A1", "A1 Max", "A1 Trax", "A5", "A9", "A11", "C-series"],
     idle_minutes: 30,
     acknowledges: false,

@@ -15,6 +15,7 @@
 
 use super::cursor::Cursor;
 use super::fields::{Fields, hexadecimal, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{When, angle, checksum, clock};
@@ -34,6 +35,13 @@ pub(super) const ARNAVI: Wired = Wired {
     name: "arnavi",
     port: 5100,
     transports: TCP,
+    signatures: &[
+        Mark::Bytes(&[0xff, 0x22]),
+        Mark::Bytes(&[0xff, 0x23]),
+        Mark::Bytes(&[0xff, 0x24]),
+        Mark::Bytes(&[0xff, 0x25]),
+        Mark::Text("$AV,V"),
+    ],
     models: &["Arnavi 4", "Arnavi 5", "Arnavi Integral", "Arnavi Beacon"],
     idle_minutes: 15,
     acknowledges: true,

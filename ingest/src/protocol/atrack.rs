@@ -21,6 +21,7 @@
 use super::clock;
 use super::cursor::Cursor;
 use super::fields::{Fields, decimal, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{When, checksum};
@@ -43,6 +44,11 @@ pub(super) const ATRACK: Wired = Wired {
     name: "atrack",
     port: 5044,
     transports: TCP_UDP,
+    signatures: &[
+        Mark::Text("@P,"),
+        Mark::Bytes(&[b'@' as u16, Mark::ANY, Mark::ANY, Mark::ANY, Mark::FEW, Mark::ANY]),
+        Mark::Bytes(&[0xfe, 0x02]),
+    ],
     models: &["ATrack AT1", "AT5", "AK1", "AK7", "AL1", "AX5", "AX7", "AX9", "AX11"],
     idle_minutes: 30,
     acknowledges: true,

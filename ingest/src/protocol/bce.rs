@@ -17,6 +17,7 @@
 //! what stands behind a field of unknown length.
 
 use super::cursor::Cursor;
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{When, checksum};
@@ -42,6 +43,16 @@ pub(super) const BCE: Wired = Wired {
     name: "bce",
     port: 5080,
     transports: TCP,
+    signatures: &[Mark::Bytes(&[
+        Mark::ANY,
+        Mark::ANY,
+        Mark::ANY,
+        Mark::ANY,
+        Mark::ANY,
+        Mark::ANY,
+        Mark::FEW,
+        0,
+    ])],
     models: &["BCE FM Blue", "FM Light", "FM Tacho", "FM Plus"],
     idle_minutes: 30,
     acknowledges: true,

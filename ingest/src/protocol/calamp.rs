@@ -15,6 +15,7 @@
 
 use super::When;
 use super::cursor::{Cursor, digits_of};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, Told, UDP, Wire, Wired};
 use crate::fix::{Measured, Report};
@@ -32,6 +33,11 @@ pub(super) const CALAMP: Wired = Wired {
     name: "calamp",
     port: 5082,
     transports: UDP,
+    signatures: &[
+        Mark::Bytes(&[Mark::HIGH, Mark::FEW]),
+        Mark::Bytes(&[Mark::HIGH, 5]),
+        Mark::Bytes(&[Mark::HIGH, 8]),
+    ],
     models: &["CalAmp LMU-700", "LMU-1100", "LMU-2600", "LMU-3000", "LMU-4200", "TTU-2800"],
     idle_minutes: 30,
     acknowledges: true,

@@ -27,6 +27,7 @@
 
 use super::clock;
 use super::cursor::Cursor;
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{When, checksum};
@@ -53,6 +54,7 @@ pub(super) const CASTEL: Wired = Wired {
     name: "castel",
     port: 5086,
     transports: TCP_UDP,
+    signatures: &[Mark::Text("@@"), Mark::Bytes(&[b'$' as u16, b'$' as u16, Mark::SOME, 0])],
     models: &["Castel IDD-212", "IDD-213", "IDD-218", "MPIP-618", "MPIP-619", "PT-690", "PT-718"],
     idle_minutes: 30,
     acknowledges: false,

@@ -19,6 +19,7 @@
 
 use super::clock;
 use super::cursor::{Cursor, hex};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{When, checksum};
@@ -37,6 +38,7 @@ pub(super) const CELLOCATOR: Wired = Wired {
     name: "cellocator",
     port: 5033,
     transports: TCP_UDP,
+    signatures: &[Mark::Text("MCGP")],
     models: &["Cellocator Cello", "Cello-F", "Cello-IQ", "CelloTrack", "CR200", "CR300", "370"],
     idle_minutes: 30,
     acknowledges: true,

@@ -19,6 +19,7 @@
 //! Ignored: languages and versions of the login, Wi-Fi, neighbours of a cell, photos, texts.
 
 use super::cursor::Cursor;
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{Transport, When};
@@ -35,6 +36,7 @@ pub(super) const EELINK: Wired = Wired {
     name: "eelink",
     port: 5064,
     transports: TCP_UDP,
+    signatures: &[Mark::Bytes(&[0x67, 0x67]), Mark::Bytes(&[b'E' as u16, b'L' as u16])],
     models: &["Eelink TK115", "TK116", "TK119", "TK121", "GOT08", "GPT06", "TPT02", "K10", "K20"],
     idle_minutes: 30,
     acknowledges: true,

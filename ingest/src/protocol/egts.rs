@@ -25,6 +25,7 @@
 //! compression, eCall, firmware, counters, loop inputs.
 
 use super::cursor::Cursor;
+use super::recognition::Mark;
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{When, checksum};
 use crate::fix::Measured;
@@ -48,6 +49,10 @@ pub(super) const EGTS: Wired = Wired {
     name: "egts",
     port: 5162,
     transports: TCP,
+    signatures: &[
+        Mark::Bytes(&[1, Mark::ANY, Mark::ANY, 0x0b, 0]),
+        Mark::Bytes(&[1, Mark::ANY, Mark::ANY, 0x10, 0]),
+    ],
     models: &["EGTS (GOST R 56361)", "Navtelecom", "Galileosky", "Fort-111", "Granit", "Omnicomm"],
     idle_minutes: 15,
     acknowledges: true,

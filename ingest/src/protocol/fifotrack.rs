@@ -17,6 +17,7 @@
 //! exclusive-or, that of a question the sum of all up to and with it. Ignored: Wi-Fi, the photo itself, of which the first part is asked for.
 
 use super::fields::{Fields, decimal, hexadecimal, part, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{BadFrame, When, checksum, clock};
@@ -34,6 +35,7 @@ pub(super) const FIFOTRACK: Wired = Wired {
     name: "fifotrack",
     port: 5124,
     transports: TCP_UDP,
+    signatures: &[Mark::Text("$$%%,"), Mark::Text("$$%%%,"), Mark::Text("$$%%%%,")],
     models: &["Fifotrack A100", "A300", "A600", "Q1", "S60"],
     idle_minutes: 15,
     acknowledges: false,

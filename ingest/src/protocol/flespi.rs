@@ -30,6 +30,7 @@ pub(super) const FLESPI: Wired = Wired {
     name: "flespi",
     port: 5149,
     transports: HTTP,
+    signatures: &[],
     models: &["flespi stream"],
     idle_minutes: 5,
     acknowledges: true,

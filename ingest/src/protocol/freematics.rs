@@ -12,6 +12,7 @@
 //! Ignored: signal strength of the event.
 
 use super::fields::{decimal, hexadecimal, part, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, Told, UDP, Wire, Wired};
 use super::{When, checksum, clock};
@@ -28,6 +29,15 @@ pub(super) const FREEMATICS: Wired = Wired {
     name: "freematics",
     port: 5170,
     transports: UDP,
+    signatures: &[
+        Mark::Text("?#%"),
+        Mark::Text("?#EV="),
+        Mark::Text("???????#%"),
+        Mark::Text("???????#EV="),
+        Mark::Text("????????#%"),
+        Mark::Text("????????#EV="),
+        Mark::Text("???????????????#%"),
+    ],
     models: &["Freematics ONE+", "Freematics ONE", "Freematics Esprit"],
     idle_minutes: 15,
     acknowledges: false,

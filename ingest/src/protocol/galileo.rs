@@ -15,6 +15,7 @@
 //! number), Appendix A. Ignored: compressed packets (08), extended tags (fe), Modbus and iridium.
 
 use super::cursor::Cursor;
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{BadFrame, When, checksum};
@@ -29,6 +30,11 @@ pub(super) const GALILEO: Wired = Wired {
     name: "galileo",
     port: 5034,
     transports: TCP,
+    signatures: &[
+        Mark::Bytes(&[1, Mark::SOME, Mark::ANY, Mark::ANY, Mark::SOME]),
+        Mark::Bytes(&[7, Mark::ANY, Mark::ANY]),
+        Mark::Bytes(&[8, Mark::ANY, Mark::ANY]),
+    ],
     models: &["Galileosky 5.0", "7.0", "7x", "Base Block", "10", "v 2.3.5"],
     idle_minutes: 15,
     acknowledges: true,

@@ -17,6 +17,7 @@
 //! configuration switch of the device, stands in `hex`.
 
 use super::fields::{Fields, decimal, hexadecimal, part, text, trimmed, with_fields};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{Telling, When, clock, inbox};
@@ -36,6 +37,7 @@ pub(super) const GL200: Wired = Wired {
     name: "gl200",
     port: 5004,
     transports: TCP_UDP,
+    signatures: &[Mark::Text("+")],
     models: &["Queclink GL200", "GL300", "GL500", "GV55", "GV300", "GV350M", "GV600", "CV200"],
     idle_minutes: 30,
     acknowledges: true,

@@ -15,6 +15,7 @@
 //! and "TR-600 protocol".
 
 use super::fields::{Fields, decimal, hexadecimal, part, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{When, angle, checksum, clock};
@@ -35,6 +36,7 @@ pub(super) const GLOBALSAT: Wired = Wired {
     name: "globalsat",
     port: 5043,
     transports: TCP_UDP,
+    signatures: &[Mark::Text("GS~,"), Mark::Text("$%%%%%%%%%%%%%%%")],
     models: &["GlobalSat TR-102", "TR-151", "TR-206", "TR-600", "GTR-128", "GTR-388"],
     idle_minutes: 15,
     acknowledges: true,

@@ -22,6 +22,7 @@
 //! A record whose time is 0 holds the last known place and is reported without it.
 
 use super::fields::{Fields, decimal, hexadecimal, part, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{When, angle, checksum, clock};
@@ -41,6 +42,7 @@ pub(super) const GOSAFE: Wired = Wired {
     name: "gosafe",
     port: 5078,
     transports: TCP_UDP,
+    signatures: &[Mark::Text("*GS%%,"), Mark::Bytes(&[0xf8])],
     models: &["GoSafe G1S", "G3S", "G6S", "G7S", "G79", "G737"],
     idle_minutes: 15,
     acknowledges: true,

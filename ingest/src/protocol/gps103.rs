@@ -19,6 +19,7 @@
 //! administrator's phone, photos.
 
 use super::fields::{Fields, decimal, hexadecimal, text, trimmed};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{Telling, When, angle, clock};
@@ -35,6 +36,7 @@ pub(super) const GPS103: Wired = Wired {
     name: "gps103",
     port: 5001,
     transports: TCP_UDP,
+    signatures: &[Mark::Text("imei:"), Mark::Text("##,imei:"), Mark::Text("%%%%%%%%%%%%%%%;")],
     models: &["Coban GPS103", "TK103B", "GPS303", "GPS403", "GPS102", "OBD303"],
     idle_minutes: 15,
     acknowledges: false,

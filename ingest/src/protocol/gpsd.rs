@@ -14,6 +14,7 @@
 use serde_json::{Value as Json, json};
 
 use super::phone::{number, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{BadFrame, fields};
@@ -28,6 +29,7 @@ pub(super) const GPSD: Wired = Wired {
     name: "gpsd",
     port: 5148,
     transports: TCP,
+    signatures: &[Mark::Text("{\"class\"")],
     models: &["gpsd"],
     idle_minutes: 15,
     acknowledges: false,

@@ -28,6 +28,7 @@
 use bytes::Bytes;
 
 use super::cursor::Cursor;
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{BadFrame, Telling, When, checksum, clock, inbox};
@@ -54,6 +55,7 @@ pub(super) const GT06: Wired = Wired {
     name: "gt06",
     port: 5023,
     transports: TCP,
+    signatures: &[Mark::Bytes(&[0x78, 0x78]), Mark::Bytes(&[0x79, 0x79])],
     models: &[
         "Concox", "Jimi", "GT06", "TR06", "GK310", "JM-LL01", "JM-VL03", "X3", "ET25", "AL50",
     ],

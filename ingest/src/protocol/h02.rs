@@ -23,6 +23,7 @@
 
 use super::cursor::{Cursor, bcd};
 use super::fields::{Fields, decimal, part, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{Telling, angle, clock, scan};
@@ -41,6 +42,24 @@ pub(super) const H02: Wired = Wired {
     name: "h02",
     port: 5013,
     transports: TCP_UDP,
+    signatures: &[
+        Mark::Text("*~~,"),
+        Mark::Bytes(&[
+            b'$' as u16,
+            Mark::ID,
+            Mark::BCD,
+            Mark::BCD,
+            Mark::BCD,
+            Mark::BCD,
+            Mark::BCD,
+            Mark::BCD,
+            Mark::BCD,
+            Mark::BCD,
+            Mark::BCD,
+            Mark::BCD,
+        ]),
+        Mark::Bytes(&[b'X' as u16, Mark::RAW]),
+    ],
     models: &["Sinotrack ST-901", "ST-906", "LKGPS", "TK905", "MiniFinder", "NS30", "Cantrack"],
     idle_minutes: 15,
     acknowledges: false,

@@ -21,6 +21,7 @@
 
 use super::clock;
 use super::cursor::Cursor;
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{BadFrame, When};
@@ -38,6 +39,7 @@ pub(super) const HUASHENG: Wired = Wired {
     name: "huasheng",
     port: 5111,
     transports: TCP,
+    signatures: &[Mark::Bytes(&[0xc0, 0])],
     models: &["Huasheng HS-3G", "Huasheng OBD dongle"],
     idle_minutes: 15,
     acknowledges: true,

@@ -15,6 +15,7 @@
 //! makers put behind the number of the frame but for the distance, two voltages, axes and angles.
 
 use super::fields::{decimal, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, Fault, TCP, Told, Wire, Wired};
 use super::{When, angle, clock};
@@ -30,6 +31,12 @@ pub(super) const ITS: Wired = Wired {
     name: "its",
     port: 5179,
     transports: TCP,
+    signatures: &[
+        Mark::Text("$,"),
+        Mark::Text("$Header,"),
+        Mark::Text("$~~~,"),
+        Mark::Text("$TEL%"),
+    ],
     models: &["AIS 140", "iTriangle", "Roadpoint", "Atlanta", "Transight", "APM Kingstrack"],
     idle_minutes: 15,
     acknowledges: false,

@@ -23,6 +23,7 @@
 use super::clock;
 use super::cursor::{Cursor, bcd, digits_of};
 use super::fields::{Fields, decimal};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{When, angle};
@@ -41,6 +42,11 @@ pub(super) const JT600: Wired = Wired {
     name: "jt600",
     port: 5014,
     transports: TCP,
+    signatures: &[
+        Mark::Bytes(&[b'$' as u16, Mark::ID, Mark::BCD, Mark::BCD, Mark::BCD, Mark::BCD]),
+        Mark::Text("(%%%%%%%%%%%%%%%,U"),
+        Mark::Text("(%%%%%%%%%%,"),
+    ],
     models: &["Jointech JT600", "JT701", "JT701D", "JT707"],
     idle_minutes: 30,
     acknowledges: true,

@@ -24,6 +24,7 @@ use bytes::Bytes;
 
 use super::cursor::{Cursor, Digits, bcd, digits_of, hex};
 use super::fields::Fields;
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{BadFrame, Telling, When, checksum, clock, inbox, scan};
@@ -47,6 +48,7 @@ pub(super) const JT808: Wired = Wired {
     name: "jt808",
     port: 5015,
     transports: TCP_UDP,
+    signatures: &[Mark::Bytes(&[0x7e])],
     models: &[
         "JT/T 808-2011",
         "JT/T 808-2013",

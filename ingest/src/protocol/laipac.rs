@@ -12,6 +12,7 @@
 //! Source: Laipac "S-911 communication protocol". Ignored: $AVSYS.
 
 use super::fields::{Fields, decimal, hexadecimal, part, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{When, angle, checksum, clock};
@@ -28,6 +29,7 @@ pub(super) const LAIPAC: Wired = Wired {
     name: "laipac",
     port: 5048,
     transports: TCP_UDP,
+    signatures: &[Mark::Text("$AV~"), Mark::Text("$ECHK,"), Mark::Text("$EAV~")],
     models: &["Laipac S-911", "StarFinder", "StarFinder AIRE"],
     idle_minutes: 15,
     acknowledges: true,

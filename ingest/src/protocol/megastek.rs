@@ -13,6 +13,7 @@
 //! protocol" V1.6. Ignored: access points, cells, the checksum behind `;` (its rule is not given).
 
 use super::fields::{Fields, decimal, part, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{angle, clock};
@@ -27,6 +28,13 @@ pub(super) const MEGASTEK: Wired = Wired {
     name: "megastek",
     port: 5024,
     transports: TCP,
+    signatures: &[
+        Mark::Text("STX"),
+        Mark::Text("LOGSTX,"),
+        Mark::Text("$MGV"),
+        Mark::Text("%%%%$MGV"),
+        Mark::Text("%%%%$"),
+    ],
     models: &["Megastek GVT-900", "GVT-380", "MT-90", "MT-100", "GPT-30"],
     idle_minutes: 15,
     acknowledges: false,

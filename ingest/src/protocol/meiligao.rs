@@ -14,6 +14,7 @@
 
 use super::cursor::{Cursor, digits_of};
 use super::fields::{Fields, decimal, hexadecimal, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{When, angle, checksum, clock};
@@ -30,6 +31,7 @@ pub(super) const MEILIGAO: Wired = Wired {
     name: "meiligao",
     port: 5009,
     transports: TCP_UDP,
+    signatures: &[Mark::Bytes(&[b'$' as u16, b'$' as u16, Mark::FEW, Mark::ANY])],
     models: &["Meiligao GT30", "GT60", "VT300", "VT310", "VT400"],
     idle_minutes: 15,
     acknowledges: false,

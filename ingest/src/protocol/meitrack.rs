@@ -16,6 +16,7 @@
 
 use super::cursor::{Cursor, hex};
 use super::fields::{Fields, decimal, hexadecimal, part};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{Telling, When, checksum, clock};
@@ -33,6 +34,7 @@ pub(super) const MEITRACK: Wired = Wired {
     name: "meitrack",
     port: 5020,
     transports: TCP_UDP,
+    signatures: &[Mark::Text("$$~%%,"), Mark::Text("$$~%%%,"), Mark::Text("$$~%%%%,")],
     models: &["Meitrack MVT100", "MVT380", "MVT600", "T1", "T333", "T366", "TC68", "P99"],
     idle_minutes: 15,
     acknowledges: false,

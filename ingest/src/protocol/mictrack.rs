@@ -13,6 +13,7 @@
 //! Ignored: Wi-Fi and cells.
 
 use super::fields::{Fields, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{angle, clock};
@@ -29,6 +30,7 @@ pub(super) const MICTRACK: Wired = Wired {
     name: "mictrack",
     port: 5191,
     transports: TCP_UDP,
+    signatures: &[Mark::Text("MT;"), Mark::Text("%%%%%%%%%%%%%%%$")],
     models: &["Mictrack MT700", "MT710", "MT825", "MP90", "MT600"],
     idle_minutes: 30,
     acknowledges: false,

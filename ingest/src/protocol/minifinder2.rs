@@ -18,6 +18,7 @@
 //! communication protocol". Ignored: Wi-Fi, other settings.
 
 use super::cursor::{Cursor, hex};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{When, checksum};
@@ -38,6 +39,7 @@ pub(super) const MINIFINDER2: Wired = Wired {
     name: "minifinder2",
     port: 5187,
     transports: TCP_UDP,
+    signatures: &[Mark::Bytes(&[0xab, Mark::ANY])],
     models: &["Eview EV-04", "EV-05", "EV-07B", "EV-09", "EV-201", "MiniFinder Pico", "Nano"],
     idle_minutes: 30,
     acknowledges: true,

@@ -18,6 +18,7 @@
 //! extended records (~E, ~X), encryption.
 
 use super::cursor::Cursor;
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, TCP, Told, Wire, Wired};
 use super::{BadFrame, When, checksum};
@@ -38,6 +39,7 @@ pub(super) const NAVIS: Wired = Wired {
     name: "navis",
     port: 5019,
     transports: TCP,
+    signatures: &[Mark::Text("@NTC")],
     models: &["Navtelecom Signal S-2551", "S-2651", "Smart S-2333", "S-2423", "S-2435", "S-2437"],
     idle_minutes: 15,
     acknowledges: true,

@@ -30,6 +30,7 @@ pub(super) const OVERLAND: Wired = Wired {
     name: "overland",
     port: 5145,
     transports: HTTP,
+    signatures: &[],
     models: &["Overland for iOS", "Overland for Android"],
     idle_minutes: 5,
     acknowledges: true,

@@ -12,6 +12,7 @@
 //! (PT502, PT201)". Ignored: the photo itself, of which the first part is asked for, and versions.
 
 use super::fields::{Fields, hexadecimal, part, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{When, angle, clock};
@@ -30,6 +31,7 @@ pub(super) const PT502: Wired = Wired {
     name: "pt502",
     port: 5017,
     transports: TCP,
+    signatures: &[Mark::Text("$POS,"), Mark::Text("$PH~,")],
     models: &["Portman PT502", "PT201", "GS503", "VT10"],
     idle_minutes: 15,
     acknowledges: false,

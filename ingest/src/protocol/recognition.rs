@@ -1,6 +1,6 @@
 //! Which protocol a stream or datagram speaks, by what it says first.
 //!
-//! Two steps. [`SIGNATURES`] say how first messages begin: cheap, and enough where one alone fits,
+//! Two steps. [`Protocol::signatures`] say how first messages begin: cheap, and enough where one alone fits,
 //! or one by a word of its own. Where several fit (`$$` begins seven protocols) their own decoders
 //! are tried on what is there, strictly, and one that makes sense of it alone is taken. As long as
 //! neither decides more bytes are asked for; the caller bounds how many. Requests and MQTT are told
@@ -9,7 +9,7 @@
 //! What no bytes can tell stays unrecognised: 32 binary bytes of h02 begin as some of jt600 do,
 //! without a checksum in either.
 
-use super::{BadFrame, Options, Protocol, Step, Transport, by_name};
+use super::{BadFrame, Options, PROTOCOLS, Protocol, Step, Transport, by_name};
 use crate::fix::Report;
 use crate::id::DeviceId;
 use crate::time::Timestamp;
@@ -32,168 +32,31 @@ pub enum Recognised {
 
 /// How a first message begins.
 #[derive(Debug, Clone, Copy)]
-enum Mark {
+pub enum Mark {
     /// Text: itself, but `%` a digit, `~` a letter or one of ``[\]^_` ``, `?` any printable.
     Text(&'static str),
     /// Bytes: itself below 256, else a kind.
     Bytes(&'static [u16]),
 }
 
-/// Any byte.
-const ANY: u16 = 0x100;
-/// A byte that is no text.
-const RAW: u16 = 0x101;
-/// 0 to 4.
-const FEW: u16 = 0x102;
-/// 128 and more.
-const HIGH: u16 = 0x103;
-/// Two decimal digits.
-const BCD: u16 = 0x104;
-/// Two decimal digits, but not a second `$`.
-const ID: u16 = 0x107;
-/// A digit as text.
-const DIGIT: u16 = 0x105;
-/// A byte that is not 0.
-const SOME: u16 = 0x106;
-
-use Mark::{Bytes, Text};
-
-/// First bytes of each protocol. Several lines of one are alternatives.
-const SIGNATURES: &[(&str, Mark)] = &[
-    ("ais", Text("!??VDM,")),
-    ("ais", Text("!??VDO,")),
-    ("ais", Text("\\~:")),
-    ("aplicom", Bytes(&[b'D' as u16, RAW])),
-    ("aplicom", Bytes(&[b'E' as u16, RAW])),
-    ("aplicom", Bytes(&[b'F' as u16, RAW])),
-    ("aplicom", Bytes(&[b'H' as u16, RAW])),
-    ("arnavi", Bytes(&[0xff, 0x22])),
-    ("arnavi", Bytes(&[0xff, 0x23])),
-    ("arnavi", Bytes(&[0xff, 0x24])),
-    ("arnavi", Bytes(&[0xff, 0x25])),
-    ("arnavi", Text("$AV,V")),
-    ("atrack", Text("@P,")),
-    ("atrack", Bytes(&[b'@' as u16, ANY, ANY, ANY, FEW, ANY])),
-    ("atrack", Bytes(&[0xfe, 0x02])),
-    ("bce", Bytes(&[ANY, ANY, ANY, ANY, ANY, ANY, FEW, 0])),
-    ("calamp", Bytes(&[HIGH, FEW])),
-    ("calamp", Bytes(&[HIGH, 5])),
-    ("calamp", Bytes(&[HIGH, 8])),
-    ("castel", Text("@@")),
-    ("castel", Bytes(&[b'$' as u16, b'$' as u16, SOME, 0])),
-    ("cellocator", Text("MCGP")),
-    ("eelink", Bytes(&[0x67, 0x67])),
-    ("eelink", Bytes(&[b'E' as u16, b'L' as u16])),
-    ("egts", Bytes(&[1, ANY, ANY, 0x0b, 0])),
-    ("egts", Bytes(&[1, ANY, ANY, 0x10, 0])),
-    ("fifotrack", Text("$$%%,")),
-    ("fifotrack", Text("$$%%%,")),
-    ("fifotrack", Text("$$%%%%,")),
-    ("freematics", Text("?#%")),
-    ("freematics", Text("?#EV=")),
-    ("freematics", Text("???????#%")),
-    ("freematics", Text("???????#EV=")),
-    ("freematics", Text("????????#%")),
-    ("freematics", Text("????????#EV=")),
-    ("freematics", Text("???????????????#%")),
-    ("galileo", Bytes(&[1, SOME, ANY, ANY, SOME])),
-    ("galileo", Bytes(&[7, ANY, ANY])),
-    ("galileo", Bytes(&[8, ANY, ANY])),
-    ("gl200", Text("+")),
-    ("globalsat", Text("GS~,")),
-    ("globalsat", Text("$%%%%%%%%%%%%%%%")),
-    ("gosafe", Text("*GS%%,")),
-    ("gosafe", Bytes(&[0xf8])),
-    ("gps103", Text("imei:")),
-    ("gps103", Text("##,imei:")),
-    ("gps103", Text("%%%%%%%%%%%%%%%;")),
-    ("gpsd", Text("{\"class\"")),
-    ("gt06", Bytes(&[0x78, 0x78])),
-    ("gt06", Bytes(&[0x79, 0x79])),
-    ("h02", Text("*~~,")),
-    ("h02", Bytes(&[b'$' as u16, ID, BCD, BCD, BCD, BCD, BCD, BCD, BCD, BCD, BCD, BCD])),
-    ("h02", Bytes(&[b'X' as u16, RAW])),
-    ("huasheng", Bytes(&[0xc0, 0])),
-    ("its", Text("$,")),
-    ("its", Text("$Header,")),
-    ("its", Text("$~~~,")),
-    ("its", Text("$TEL%")),
-    ("jt600", Bytes(&[b'$' as u16, ID, BCD, BCD, BCD, BCD])),
-    ("jt600", Text("(%%%%%%%%%%%%%%%,U")),
-    ("jt600", Text("(%%%%%%%%%%,")),
-    ("jt808", Bytes(&[0x7e])),
-    ("laipac", Text("$AV~")),
-    ("laipac", Text("$ECHK,")),
-    ("laipac", Text("$EAV~")),
-    ("megastek", Text("STX")),
-    ("megastek", Text("LOGSTX,")),
-    ("megastek", Text("$MGV")),
-    ("megastek", Text("%%%%$MGV")),
-    ("megastek", Text("%%%%$")),
-    ("meiligao", Bytes(&[b'$' as u16, b'$' as u16, FEW, ANY])),
-    ("meitrack", Text("$$~%%,")),
-    ("meitrack", Text("$$~%%%,")),
-    ("meitrack", Text("$$~%%%%,")),
-    ("mictrack", Text("MT;")),
-    ("mictrack", Text("%%%%%%%%%%%%%%%$")),
-    ("minifinder2", Bytes(&[0xab, ANY])),
-    ("navis", Text("@NTC")),
-    ("pt502", Text("$POS,")),
-    ("pt502", Text("$PH~,")),
-    ("retranslator", Bytes(&[ANY, FEW, 0, 0, DIGIT, DIGIT, DIGIT])),
-    ("ruptela", Bytes(&[FEW, ANY, 0, FEW])),
-    ("starlink", Text("$SLU")),
-    ("startek", Text("&&~%")),
-    ("suntech", Text("ST%%%")),
-    ("suntech", Text("SA%%%")),
-    ("suntech", Text("~~~;")),
-    ("suntech", Bytes(&[0x81, 0])),
-    ("suntech", Bytes(&[0x82, 0])),
-    ("suntech", Bytes(&[2, 0])),
-    ("t55", Text("$GPRM~,")),
-    ("t55", Text("$GNRMC,")),
-    ("t55", Text("$GPGGA,")),
-    ("t55", Text("$GNGGA,")),
-    ("t55", Text("$PGID,")),
-    ("t55", Text("$PCPTI,")),
-    ("t55", Text("$PSIWMDID,")),
-    ("t55", Text("$CONNECT,")),
-    ("t55", Text("$TRCCR,")),
-    ("t55", Text("%%%%%%%%%%%%%%%\r")),
-    ("t55", Text("%%%%%%%%%%%%%%%\n")),
-    ("t800x", Bytes(&[0x23, 0x23])),
-    ("t800x", Bytes(&[0x25, 0x25])),
-    ("t800x", Bytes(&[0x26, 0x26])),
-    ("t800x", Bytes(&[0x27, 0x27])),
-    ("taip", Text(">~")),
-    ("taip", Text("\r\n>~")),
-    ("teltonika", Bytes(&[0, 0x0f, DIGIT])),
-    ("teltonika", Bytes(&[0, ANY, ANY, ANY, 1, ANY, 0, 0x0f, DIGIT])),
-    ("tk103", Text("(%%%%%%%%%%%%")),
-    ("topin", Bytes(&[0x78, 0x78])),
-    ("totem", Text("$$~~%%%%%%%%")),
-    ("totem", Text("$$~%%%%%%%%%")),
-    ("totem", Text("$$%~%%%%%%%%%")),
-    ("totem", Text("$$%%%%~~")),
-    ("totem", Text("$$%%%%~%")),
-    ("totem", Text("$$%%%%%~")),
-    ("totem", Text("$$%%%%%%%%%%")),
-    ("trv", Text("TRV")),
-    ("trv", Text("IW~")),
-    ("ulbotech", Text("*TS%%,")),
-    ("ulbotech", Bytes(&[0xf8, 1])),
-    ("upro", Text("*~~2%")),
-    ("watch", Text("[?~*")),
-    ("wialon", Text("#~#")),
-    ("wialon", Text("#~~#")),
-    ("wialon", Text("%%%%%%%%%%%%%%%#~")),
-    ("xexun", Text("GPRMC,")),
-    ("xexun", Text("%%%%%%%%%%%%,")),
-    ("xexun", Text(",+")),
-    ("xexun2", Bytes(&[0xfa, 0xaf])),
-    ("xirgo", Text("$$%%%%%%%%%,")),
-    ("xirgo", Text("$$%%%%%%%%%%%%%%%,")),
-];
+impl Mark {
+    /// Any byte.
+    pub const ANY: u16 = 0x100;
+    /// A byte that is no text.
+    pub const RAW: u16 = 0x101;
+    /// 0 to 4.
+    pub const FEW: u16 = 0x102;
+    /// 128 and more.
+    pub const HIGH: u16 = 0x103;
+    /// Two decimal digits.
+    pub const BCD: u16 = 0x104;
+    /// A digit as text.
+    pub const DIGIT: u16 = 0x105;
+    /// A byte that is not 0.
+    pub const SOME: u16 = 0x106;
+    /// Two decimal digits, but not a second `$`.
+    pub const ID: u16 = 0x107;
+}
 
 /// How far bytes follow a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,8 +70,10 @@ enum Fit {
 impl Mark {
     fn fit(self, bytes: &[u8]) -> Fit {
         let (length, fits) = match self {
-            Text(text) => (text.len(), bytes.iter().zip(text.bytes()).all(|(b, t)| letter(t, *b))),
-            Bytes(marks) => (marks.len(), bytes.iter().zip(marks).all(|(b, m)| kind(*m, *b))),
+            Self::Text(text) => {
+                (text.len(), bytes.iter().zip(text.bytes()).all(|(b, t)| letter(t, *b)))
+            }
+            Self::Bytes(marks) => (marks.len(), bytes.iter().zip(marks).all(|(b, m)| kind(*m, *b))),
         };
         match fits {
             false => Fit::No,
@@ -220,8 +85,8 @@ impl Mark {
     /// Letters of its own; none of a mark of bytes.
     fn own(self) -> usize {
         match self {
-            Text(text) => text.bytes().filter(|t| !b"%~?".contains(t)).count(),
-            Bytes(_) => 0,
+            Self::Text(text) => text.bytes().filter(|t| !b"%~?".contains(t)).count(),
+            Self::Bytes(_) => 0,
         }
     }
 }
@@ -237,14 +102,14 @@ fn letter(mark: u8, byte: u8) -> bool {
 
 fn kind(mark: u16, byte: u8) -> bool {
     match mark {
-        ANY => true,
-        RAW => !byte.is_ascii_graphic(),
-        FEW => byte <= 4,
-        HIGH => byte >= 0x80,
-        BCD => byte >> 4 <= 9 && byte & 15 <= 9,
-        ID => byte != b'$' && kind(BCD, byte),
-        DIGIT => byte.is_ascii_digit(),
-        SOME => byte > 0,
+        Mark::ANY => true,
+        Mark::RAW => !byte.is_ascii_graphic(),
+        Mark::FEW => byte <= 4,
+        Mark::HIGH => byte >= 0x80,
+        Mark::BCD => byte >> 4 <= 9 && byte & 15 <= 9,
+        Mark::ID => byte != b'$' && kind(Mark::BCD, byte),
+        Mark::DIGIT => byte.is_ascii_digit(),
+        Mark::SOME => byte > 0,
         mark => mark == u16::from(byte),
     }
 }
@@ -263,16 +128,14 @@ pub fn recognise(bytes: &[u8], transport: Transport) -> Recognised {
     }
     let mut fitting: Vec<Candidate> = Vec::new();
     let mut open = false;
-    for (name, mark) in SIGNATURES {
+    let marks = PROTOCOLS.iter().flat_map(|p| p.signatures().iter().map(move |m| (*p, m)));
+    for (protocol, mark) in marks {
         let fit = mark.fit(bytes);
-        if fit == Fit::No {
+        if fit == Fit::No || !protocol.transports().contains(&transport) {
             continue;
         }
-        let Some(protocol) = by_name(name).filter(|p| p.transports().contains(&transport)) else {
-            continue;
-        };
         let (own, room) = (mark.own(), fitting.len() < TRIED_MAX);
-        match fitting.iter_mut().find(|c| c.protocol.name() == *name) {
+        match fitting.iter_mut().find(|c| c.protocol.name() == protocol.name()) {
             Some(before) if fit == Fit::Yes => before.own = before.own.max(own),
             None if fit == Fit::Yes && room => {
                 fitting.push(Candidate { protocol, own });
@@ -382,16 +245,16 @@ enum Asked {
 
 const METHODS: [&str; 6] = ["GET ", "POST ", "PUT ", "HEAD ", "OPTIONS ", "DELETE "];
 const CONNECT: [&[u16]; 2] = [
-    &[0x10, ANY, 0, 4, b'M' as u16, b'Q' as u16, b'T' as u16, b'T' as u16],
-    &[0x10, HIGH, ANY, 0, 4, b'M' as u16, b'Q' as u16, b'T' as u16, b'T' as u16],
+    &[0x10, Mark::ANY, 0, 4, b'M' as u16, b'Q' as u16, b'T' as u16, b'T' as u16],
+    &[0x10, Mark::HIGH, Mark::ANY, 0, 4, b'M' as u16, b'Q' as u16, b'T' as u16, b'T' as u16],
 ];
 
 fn asked(bytes: &[u8]) -> Option<Asked> {
-    let mqtt = CONNECT.map(|mark| Bytes(mark).fit(bytes));
+    let mqtt = CONNECT.map(|mark| Mark::Bytes(mark).fit(bytes));
     if mqtt.contains(&Fit::Yes) {
         return Some(Asked::So("owntracks", Transport::Mqtt));
     }
-    let methods = METHODS.map(|m| Text(m).fit(bytes));
+    let methods = METHODS.map(|m| Mark::Text(m).fit(bytes));
     if methods.contains(&Fit::Yes) {
         return Some(request(bytes));
     }

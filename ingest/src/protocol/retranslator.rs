@@ -13,6 +13,7 @@
 
 use super::cursor::Cursor;
 use super::fields::text;
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{When, scan};
@@ -33,6 +34,15 @@ pub(super) const RETRANSLATOR: Wired = Wired {
     name: "retranslator",
     port: 20163,
     transports: TCP,
+    signatures: &[Mark::Bytes(&[
+        Mark::ANY,
+        Mark::FEW,
+        0,
+        0,
+        Mark::DIGIT,
+        Mark::DIGIT,
+        Mark::DIGIT,
+    ])],
     models: &["Wialon Hosting", "Wialon Local", "flespi streams", "any Gurtam partner"],
     idle_minutes: 15,
     acknowledges: true,

@@ -14,6 +14,7 @@
 //! 80000000 says that there is no place. Ignored: the extra byte of the time, tachograph files.
 
 use super::cursor::{Cursor, hex};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{When, checksum};
@@ -33,6 +34,7 @@ pub(super) const RUPTELA: Wired = Wired {
     name: "ruptela",
     port: 5046,
     transports: TCP,
+    signatures: &[Mark::Bytes(&[Mark::FEW, Mark::ANY, 0, Mark::FEW])],
     models: &["Ruptela FM-Eco3", "FM-Eco4", "FM-Pro4", "FM-Tco4", "HCV5", "Trace5"],
     idle_minutes: 15,
     acknowledges: true,

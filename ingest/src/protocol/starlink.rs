@@ -15,6 +15,7 @@
 //! devices leave the factory with. Source: ERM "`StarLink` AVL protocol".
 
 use super::fields::{Fields, decimal, hexadecimal, part, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{Options, angle, checksum, clock};
@@ -38,6 +39,7 @@ pub(super) const STARLINK: Wired = Wired {
     name: "starlink",
     port: 5136,
     transports: TCP_UDP,
+    signatures: &[Mark::Text("$SLU")],
     models: &["ERM StarLink Tracker", "StarLink Asset", "StarLink Wireless"],
     idle_minutes: 15,
     acknowledges: false,

@@ -14,6 +14,7 @@
 //! the thermometers.
 
 use super::fields::{Fields, hexadecimal, part, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{checksum, clock};
@@ -31,6 +32,7 @@ pub(super) const STARTEK: Wired = Wired {
     name: "startek",
     port: 5222,
     transports: TCP,
+    signatures: &[Mark::Text("&&~%")],
     models: &["iStartek VT100", "VT200", "VT300", "PT60", "VT600"],
     idle_minutes: 15,
     acknowledges: false,

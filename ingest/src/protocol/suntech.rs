@@ -16,6 +16,7 @@
 
 use super::cursor::{Cursor, digits_of};
 use super::fields::{decimal, text, trimmed, with_fields};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{Telling, clock, scan};
@@ -34,6 +35,14 @@ pub(super) const SUNTECH: Wired = Wired {
     name: "suntech",
     port: 5011,
     transports: TCP_UDP,
+    signatures: &[
+        Mark::Text("ST%%%"),
+        Mark::Text("SA%%%"),
+        Mark::Text("~~~;"),
+        Mark::Bytes(&[0x81, 0]),
+        Mark::Bytes(&[0x82, 0]),
+        Mark::Bytes(&[2, 0]),
+    ],
     models: &["Suntech ST300", "ST310", "ST340", "ST600", "ST910", "ST4300", "SA200"],
     idle_minutes: 15,
     acknowledges: false,

@@ -28,6 +28,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::inbox::Inbox;
+use super::recognition::Mark;
 use super::{Admission, BadFrame, Checksum, Decode, DecodeError, Encode, Options, Protocol};
 use super::{Step, Transport, scan};
 use crate::fix::Report;
@@ -59,6 +60,21 @@ impl Protocol for T55 {
     }
     fn transports(&self) -> &'static [Transport] {
         &[Transport::Tcp, Transport::Udp]
+    }
+    fn signatures(&self) -> &'static [Mark] {
+        &[
+            Mark::Text("$GPRM~,"),
+            Mark::Text("$GNRMC,"),
+            Mark::Text("$GPGGA,"),
+            Mark::Text("$GNGGA,"),
+            Mark::Text("$PGID,"),
+            Mark::Text("$PCPTI,"),
+            Mark::Text("$PSIWMDID,"),
+            Mark::Text("$CONNECT,"),
+            Mark::Text("$TRCCR,"),
+            Mark::Text("%%%%%%%%%%%%%%%\r"),
+            Mark::Text("%%%%%%%%%%%%%%%\n"),
+        ]
     }
     fn models(&self) -> &'static [&'static str] {
         &["any NMEA 0183 receiver behind a modem", "T55", "Sierra Wireless AirLink", "Maxon"]

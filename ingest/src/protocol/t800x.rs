@@ -23,6 +23,7 @@
 
 use super::clock;
 use super::cursor::{Cursor, digits_of, hex};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{Transport, When};
@@ -42,6 +43,12 @@ pub(super) const T800X: Wired = Wired {
     name: "t800x",
     port: 5094,
     transports: TCP_UDP,
+    signatures: &[
+        Mark::Bytes(&[0x23, 0x23]),
+        Mark::Bytes(&[0x25, 0x25]),
+        Mark::Bytes(&[0x26, 0x26]),
+        Mark::Bytes(&[0x27, 0x27]),
+    ],
     models: &["Topflytech T8608", "T8801", "T8803", "T8806", "TLW1", "TLP1", "TLP2", "KnightX 100"],
     idle_minutes: 30,
     acknowledges: false,

@@ -18,6 +18,7 @@
 //! Ignored: LN, CP, TT and the like, which come beside the messages above.
 
 use super::fields::{Fields, decimal, hexadecimal, part, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{When, checksum, clock};
@@ -36,6 +37,7 @@ pub(super) const TAIP: Wired = Wired {
     name: "taip",
     port: 5031,
     transports: TCP_UDP,
+    signatures: &[Mark::Text(">~"), Mark::Text("\r\n>~")],
     models: &["Syrus", "Lantrix", "Trimble Placer", "Antares", "Virtec"],
     idle_minutes: 15,
     acknowledges: true,

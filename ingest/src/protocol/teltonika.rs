@@ -34,6 +34,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::inbox::Inbox;
+use super::recognition::Mark;
 use super::{Admission, BadFrame, Checksum, Decode, DecodeError, Encode, Options, Protocol};
 use super::{Step, Telling, Transport, When, checksum};
 use crate::PACKET;
@@ -70,6 +71,12 @@ impl Protocol for Teltonika {
     }
     fn transports(&self) -> &'static [Transport] {
         &[Transport::Tcp, Transport::Udp]
+    }
+    fn signatures(&self) -> &'static [Mark] {
+        &[
+            Mark::Bytes(&[0, 0x0f, Mark::DIGIT]),
+            Mark::Bytes(&[0, Mark::ANY, Mark::ANY, Mark::ANY, 1, Mark::ANY, 0, 0x0f, Mark::DIGIT]),
+        ]
     }
     fn models(&self) -> &'static [&'static str] {
         &["FMB", "FMC", "FMM", "FMT", "FMP", "FMU", "MTB", "TAT", "TMT", "TFT", "GH5200", "GH3000"]

@@ -16,6 +16,7 @@
 
 use super::cursor::Cursor;
 use super::fields::{Fields, decimal, hexadecimal, part, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{When, angle, clock};
@@ -35,6 +36,7 @@ pub(super) const TK103: Wired = Wired {
     name: "tk103",
     port: 5002,
     transports: TCP_UDP,
+    signatures: &[Mark::Text("(%%%%%%%%%%%%")],
     models: &["TK103", "GPS-103-A", "Xexun TK103-2", "Kintech", "VT206", "BTT-05"],
     idle_minutes: 15,
     acknowledges: false,

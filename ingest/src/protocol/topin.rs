@@ -17,6 +17,7 @@
 use super::When;
 use super::clock;
 use super::cursor::{Cursor, digits_of};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use crate::fix::{Measured, Report};
@@ -31,6 +32,7 @@ pub(super) const TOPIN: Wired = Wired {
     name: "topin",
     port: 5199,
     transports: TCP,
+    signatures: &[Mark::Bytes(&[0x78, 0x78])],
     models: &["Topin ZX302", "ZX303", "ZX310", "ZX612", "ZX820", "G21"],
     idle_minutes: 30,
     acknowledges: true,

@@ -16,6 +16,7 @@
 //! manual (bars). Ignored: cells.
 
 use super::fields::{Fields, decimal, hexadecimal, part, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{When, angle, checksum, clock};
@@ -32,6 +33,15 @@ pub(super) const TOTEM: Wired = Wired {
     name: "totem",
     port: 5007,
     transports: TCP,
+    signatures: &[
+        Mark::Text("$$~~%%%%%%%%"),
+        Mark::Text("$$~%%%%%%%%%"),
+        Mark::Text("$$%~%%%%%%%%%"),
+        Mark::Text("$$%%%%~~"),
+        Mark::Text("$$%%%%~%"),
+        Mark::Text("$$%%%%%~"),
+        Mark::Text("$$%%%%%%%%%%"),
+    ],
     models: &["Totem AT05", "AT06", "AT07", "AT09"],
     idle_minutes: 15,
     acknowledges: true,

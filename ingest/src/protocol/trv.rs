@@ -17,6 +17,7 @@
 //! Source: Thinkrace "TRV communication protocol" and "IW watch protocol". Ignored: Wi-Fi, sound.
 
 use super::fields::{Fields, decimal, part, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{When, angle, clock};
@@ -30,6 +31,7 @@ pub(super) const TRV: Wired = Wired {
     name: "trv",
     port: 5010,
     transports: TCP,
+    signatures: &[Mark::Text("TRV"), Mark::Text("IW~")],
     models: &["Thinkrace TR02", "PT30", "TK116", "VT100", "iW watches"],
     idle_minutes: 15,
     acknowledges: true,

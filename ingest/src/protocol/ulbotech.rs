@@ -15,6 +15,7 @@
 
 use super::cursor::{Cursor, digits_of, hex};
 use super::fields::text;
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{When, checksum, diagnosis, scan};
@@ -35,6 +36,7 @@ pub(super) const ULBOTECH: Wired = Wired {
     name: "ulbotech",
     port: 5072,
     transports: TCP,
+    signatures: &[Mark::Text("*TS%%,"), Mark::Bytes(&[0xf8, 1])],
     models: &["Ulbotech T300", "T301", "T361", "T363", "T373", "T381"],
     idle_minutes: 15,
     acknowledges: true,

@@ -17,6 +17,7 @@
 
 use super::cursor::hex;
 use super::fields::{Fields, decimal, hexadecimal, part};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker, flag};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{When, angle, clock, scan};
@@ -31,6 +32,7 @@ pub(super) const UPRO: Wired = Wired {
     name: "upro",
     port: 5095,
     transports: TCP_UDP,
+    signatures: &[Mark::Text("*~~2%")],
     models: &["Upro", "Alematics", "VT300", "Megachip MG20", "Jointech personal"],
     idle_minutes: 15,
     acknowledges: true,

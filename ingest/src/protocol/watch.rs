@@ -16,6 +16,7 @@
 //! access points, voice. The length is the maker's word; the bracket ends a message.
 
 use super::fields::{Fields, decimal, hexadecimal, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP, Told, Wire, Wired};
 use super::{Telling, When, angle, clock, scan};
@@ -30,6 +31,7 @@ pub(super) const WATCH: Wired = Wired {
     name: "watch",
     port: 5093,
     transports: TCP,
+    signatures: &[Mark::Text("[?~*")],
     models: &["Q50", "Q90", "GW100", "GW1000", "Setracker", "Wonlex", "Reachfar"],
     idle_minutes: 15,
     acknowledges: false,

@@ -15,6 +15,7 @@
 //! id and place in the allow-list), driver messages, pictures and files.
 
 use super::fields::{Fields, decimal, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{BadFrame, When, angle, checksum, clock};
@@ -33,6 +34,7 @@ pub(super) const WIALON: Wired = Wired {
     name: "wialon",
     port: 5039,
     transports: TCP_UDP,
+    signatures: &[Mark::Text("#~#"), Mark::Text("#~~#"), Mark::Text("%%%%%%%%%%%%%%%#~")],
     models: &["Wialon IPS 1.1", "Wialon IPS 2.0", "WiaTag", "Galileosky", "any Gurtam partner"],
     idle_minutes: 15,
     acknowledges: true,

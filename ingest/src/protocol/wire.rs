@@ -7,6 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::recognition::Mark;
 use super::sender::{Sender, Sent, Speaker};
 use super::{Decode, Encode, Options, Protocol, Telling, Transport};
 use crate::fix::Report;
@@ -26,6 +27,8 @@ pub(super) struct Wired {
     pub(super) name: &'static str,
     pub(super) port: u16,
     pub(super) transports: &'static [Transport],
+    /// How its first messages begin; any one of them.
+    pub(super) signatures: &'static [Mark],
     pub(super) models: &'static [&'static str],
     pub(super) idle_minutes: u64,
     /// Whether a report is answered when it is stored.
@@ -51,6 +54,9 @@ impl fmt::Debug for Wired {
 impl Protocol for Wired {
     fn name(&self) -> &'static str {
         self.name
+    }
+    fn signatures(&self) -> &'static [Mark] {
+        self.signatures
     }
     fn default_port(&self) -> u16 {
         self.port

@@ -11,6 +11,7 @@
 //! Ignored: the local time and the telephone number's owner.
 
 use super::fields::{Fields, decimal, hexadecimal, part, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use super::{angle, checksum, clock};
@@ -25,6 +26,7 @@ pub(super) const XEXUN: Wired = Wired {
     name: "xexun",
     port: 5006,
     transports: TCP_UDP,
+    signatures: &[Mark::Text("GPRMC,"), Mark::Text("%%%%%%%%%%%%,"), Mark::Text(",+")],
     models: &["Xexun TK101", "TK102", "TK103", "TK201", "XT009", "XT107"],
     idle_minutes: 15,
     acknowledges: false,

@@ -16,6 +16,7 @@
 
 use super::When;
 use super::cursor::{Cursor, hex};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, Fault, TCP, Told, Wire, Wired};
 use crate::fix::{Measured, Report};
@@ -33,6 +34,7 @@ pub(super) const XEXUN2: Wired = Wired {
     name: "xexun2",
     port: 5233,
     transports: TCP,
+    signatures: &[Mark::Bytes(&[0xfa, 0xaf])],
     models: &["Xexun XT011", "XT013", "XT021", "XT030", "XT107", "Card tracker"],
     idle_minutes: 30,
     acknowledges: true,

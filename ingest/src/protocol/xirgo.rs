@@ -16,6 +16,7 @@
 
 use super::clock;
 use super::fields::{Fields, decimal, part, text};
+use super::recognition::Mark;
 use super::sender::{Plain, Sent, Speaker};
 use super::wire::{Complaint, Cut, Draft, TCP_UDP, Told, Wire, Wired};
 use crate::fix::{Measured, Report};
@@ -33,6 +34,7 @@ pub(super) const XIRGO: Wired = Wired {
     name: "xirgo",
     port: 5081,
     transports: TCP_UDP,
+    signatures: &[Mark::Text("$$%%%%%%%%%,"), Mark::Text("$$%%%%%%%%%%%%%%%,")],
     models: &["Xirgo XT-2000", "XT-2150", "XT-4500", "XT-4700"],
     idle_minutes: 15,
     acknowledges: false,
