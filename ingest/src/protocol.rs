@@ -39,6 +39,7 @@ mod globalsat;
 mod gosafe;
 mod gps103;
 mod gpsd;
+mod gpsgate;
 mod gt06;
 mod h02;
 mod http;
@@ -111,6 +112,7 @@ pub const PROTOCOLS: &[&dyn Protocol] = &[
     &gosafe::GOSAFE,
     &gps103::GPS103,
     &gpsd::GPSD,
+    &gpsgate::GPSGATE,
     &logger::GPSLOGGER,
     &gt06::GT06,
     &h02::H02,
