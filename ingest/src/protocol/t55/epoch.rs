@@ -57,6 +57,8 @@ pub(super) struct Epochs {
     whole: bool,
     /// Second and kind of the fix reported last.
     last: Option<(u32, Kind)>,
+    /// Time and place of the last one made of both halves.
+    both: Option<(Timestamp, Option<(f64, f64)>)>,
     /// A GGA follows its RMC in this stream.
     gga_follows: bool,
     /// No RMC comes in this stream.
@@ -98,6 +100,8 @@ impl Epochs {
                 self.last = Some((second, Kind::Both));
             }
             (Some((second, Kind::Gga | Kind::Both)), Kind::Gga) if second == part.second => {}
+            // Both halves come again, in a packet that was sent twice: one fix, and the same.
+            (_, Kind::Rmc) if self.both == Some((part.time, part.place)) => {}
             (_, Kind::Rmc) if self.gga_follows || self.whole => self.held = Some(part),
             (_, Kind::Gga) if !self.gga_alone || self.whole => self.held = Some(part),
             _ => self.report(part, due),
@@ -122,6 +126,9 @@ impl Epochs {
 
     fn report(&mut self, part: Part, due: &mut impl FnMut(Part)) {
         self.last = Some((part.second, part.kind));
+        if part.kind == Kind::Both {
+            self.both = Some((part.time, part.place));
+        }
         due(part);
     }
 }
