@@ -332,7 +332,10 @@ impl Road {
                 std::cmp::Ordering::Greater => high = middle,
                 std::cmp::Ordering::Equal => {
                     let banned = Access::from_bits(u32_at(&turn, 12) as u8);
-                    return (!banned.has(profile)).then(|| u32_at(&turn, 8));
+                    let next = u32_at(&turn, 8);
+                    // In a damaged map it may be no state, or one of another edge.
+                    let is_there = (next as usize) < self.states() && self.edge_in(next) == to;
+                    return (is_there && !banned.has(profile)).then_some(next);
                 }
             }
         }
