@@ -5,8 +5,8 @@
 //! `tables` what is found from them at first use, [`builder`] makes them (its `turns` spells
 //! restrictions out, `order` is for the router), [`import`] reads OpenStreetMap, `index` and `near`
 //! find what is around a place, `within` what a box holds, `shape` how edges run, `bend` how ways
-//! turn. A map is the same bytes in a file and in memory, and every read is bounds-checked: a
-//! damaged map gives wrong roads, never a crash.
+//! turn, `links` what a search meets. A map is the same bytes in a file and in memory, and every
+//! read is bounds-checked: a damaged map gives wrong roads, never a crash.
 
 pub mod access;
 mod area;
@@ -19,6 +19,7 @@ mod hilbert;
 mod image;
 pub mod import;
 mod index;
+mod links;
 mod mapped;
 mod near;
 mod order;
@@ -42,6 +43,7 @@ pub use area::{Area, AreaKind};
 pub use builder::{Attributes, Restriction, RoadBuilder, Via};
 pub use class::Class;
 pub use error::RoadError;
+pub(crate) use links::Link;
 pub use record::{Corner, Summary};
 
 use image::{Layout, LayoutError, Section, i32_at, u32_at, u64_at};
