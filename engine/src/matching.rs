@@ -20,6 +20,7 @@ use ingest::units::Position;
 use crate::path::Router;
 use crate::road::{EdgeId, Near, Place};
 
+mod arrival;
 mod candidate;
 mod emission;
 mod far;

@@ -5,8 +5,8 @@
 //! `tables` what is found from them at first use, [`builder`] makes them (its `turns` spells
 //! restrictions out, `order` is for the router), [`import`] reads OpenStreetMap, `index` and `near`
 //! find what is around a place, `within` what a box holds, `shape` how edges run, `bend` how ways
-//! turn. A map is the same bytes in a file and in memory, and every read is bounds-checked: a
-//! damaged map gives wrong roads, never a crash.
+//! turn, `links` what a search meets. A map is the same bytes in a file and in memory, and every
+//! read is bounds-checked: a damaged map gives wrong roads, never a crash.
 
 pub mod access;
 mod area;
@@ -19,6 +19,7 @@ mod hilbert;
 mod image;
 pub mod import;
 mod index;
+mod links;
 mod mapped;
 mod near;
 mod order;
@@ -42,6 +43,7 @@ pub use area::{Area, AreaKind};
 pub use builder::{Attributes, Restriction, RoadBuilder, Via};
 pub use class::Class;
 pub use error::RoadError;
+pub(crate) use links::Link;
 pub use record::{Corner, Summary};
 
 use image::{Layout, LayoutError, Section, i32_at, u32_at, u64_at};
@@ -332,7 +334,10 @@ impl Road {
                 std::cmp::Ordering::Greater => high = middle,
                 std::cmp::Ordering::Equal => {
                     let banned = Access::from_bits(u32_at(&turn, 12) as u8);
-                    return (!banned.has(profile)).then(|| u32_at(&turn, 8));
+                    let next = u32_at(&turn, 8);
+                    // In a damaged map it may be no state, or one of another edge.
+                    let is_there = (next as usize) < self.states() && self.edge_in(next) == to;
+                    return (is_there && !banned.has(profile)).then_some(next);
                 }
             }
         }

@@ -10,7 +10,8 @@ use engine::road::import;
 /// # Panics
 /// When the folder can not be written to.
 pub fn write(target: &str, folder: &Path) -> usize {
-    let files = [town(3, false), town(4, true), Vec::new()];
+    // The smaller a map is, the more of them are tried in a second.
+    let files = [town(2, false), town(3, true), Vec::new()];
     let inputs: Vec<Vec<u8>> = match target {
         "pbf" => files.to_vec(),
         _ => files.iter().filter_map(|file| image(file)).collect(),

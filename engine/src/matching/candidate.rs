@@ -5,7 +5,7 @@ use ingest::units::Position;
 
 use crate::matching::emission;
 use crate::road::plane::Plane;
-use crate::road::{EdgeId, Near, NodeId, Place, Road};
+use crate::road::{EdgeId, Near, NodeId, Place, Profile, Road};
 
 /// Most edges looked at for a fix of ordinary accuracy: both directions of eight streets.
 const NEAR_LEAST: usize = 16;
@@ -85,7 +85,8 @@ impl Candidate {
 pub(super) fn collect(road: &Road, seen: &Seen, near: &mut Vec<Near>, out: &mut Vec<Candidate>) {
     let radius = (RADIUS_SIGMAS * seen.reach_m + RADIUS_ROAD_M).clamp(RADIUS_M.0, RADIUS_M.1);
     let max = ((seen.reach_m * 1.6) as usize).clamp(NEAR_LEAST, NEAR_MOST);
-    road.near(seen.position, radius, NEAR_READ, near);
+    road.near_on(&seen.plane, radius, Profile::Van.into(), near);
+    near.truncate(NEAR_READ);
     out.clear();
     out.extend(near.iter().map(|n| {
         let edge = road.edge(n.place.edge);

@@ -34,10 +34,42 @@ pub(super) fn weight(elapsed_s: f64) -> f64 {
     (elapsed_s / INDEPENDENT_S).clamp(WEIGHT_LEAST, 1.0)
 }
 
+/// The probability of a price: e to the power of `-cost`, right to six digits; 0 from 700 on, and
+/// no more below -700. A step asks for one a pair of hypotheses, and what it makes of them is kept
+/// with seven digits.
+pub(super) fn probability(cost: f64) -> f64 {
+    /// 1, 1/2!, … of ln 2 to that power: e^(x ln 2) about 0.
+    const TERMS: [f64; 7] = terms();
+    if cost >= 700.0 {
+        return 0.0;
+    }
+    let twos = -cost.max(-700.0) * std::f64::consts::LOG2_E;
+    let whole = (twos + 0.5_f64.copysign(twos)) as i64;
+    let rest = twos - whole as f64;
+    let share = TERMS.iter().rev().fold(0.0, |sum, term| sum * rest + term);
+    share * f64::from_bits(((1023 + whole) as u64) << 52)
+}
+
+const fn terms() -> [f64; 7] {
+    let mut terms = [1.0; 7];
+    let mut n = 1;
+    while n < terms.len() {
+        terms[n] = terms[n - 1] * std::f64::consts::LN_2 / n as f64;
+        n += 1;
+    }
+    terms
+}
+
 /// Half the square, continued linearly beyond `from`.
 pub(super) fn bent(x: f64, from: f64) -> f64 {
     let x = x.abs();
     if x <= from { 0.5 * x * x } else { from * (x - 0.5 * from) }
+}
+
+/// Where [`bent`] has a value of 0 or more.
+pub(super) fn unbent(value: f64, from: f64) -> f64 {
+    let value = value.max(0.0);
+    if value <= 0.5 * from * from { (2.0 * value).sqrt() } else { value / from + 0.5 * from }
 }
 
 /// Price of the distance to `near`: negative logarithm, up to a constant.
@@ -65,4 +97,27 @@ pub(super) fn beside(edge: &EdgeRecord, seen: &Seen, near: &Near) -> f64 {
         cost += dense * FAST_COST * (ratio - FAST).min(2.0);
     }
     cost
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_bent_is_unbent() {
+        for x in [0.0, 0.3, 2.4, 2.5, 2.6, 40.0] {
+            assert!((unbent(bent(x, 2.5), 2.5) - x).abs() < 1e-9, "{x}");
+        }
+    }
+
+    #[test]
+    fn probabilities_are_right_to_six_digits() {
+        for step in -70_000..70_000 {
+            let cost = f64::from(step) * 0.01;
+            let (found, expected) = (probability(cost), libm::exp(-cost));
+            assert!((found / expected - 1.0).abs() < 2e-7, "{cost}: {found}, expected {expected}");
+        }
+        assert!(probability(700.0).abs() + probability(f64::INFINITY).abs() < f64::MIN_POSITIVE);
+        assert!(probability(f64::NEG_INFINITY).is_finite());
+    }
 }

@@ -354,12 +354,12 @@ impl Track {
         if self.marks.len() <= self.lag.columns {
             return;
         }
-        self.mark_living(&mut scratch.marks);
         let span = |k: &usize| self.marks[k + 1].time.seconds_since(self.marks[k - 1].time);
         let plain = (1..self.marks.len() - 1).filter(|k| self.is_plain(*k, &scratch.marks));
         let least = plain.min_by(|a, b| span(a).total_cmp(&span(b)));
         if let Some(index) = least.filter(|k| span(k) <= ROOM_SPAN_S) {
             self.drop_column(index);
+            scratch.marks.remove(index);
         }
     }
 
@@ -397,10 +397,10 @@ impl Track {
         }
     }
 
-    /// Commits up to the newest column in which one hypothesis is left, or that is overdue.
+    /// Commits up to the newest column in which one hypothesis is left, or that is overdue;
+    /// `scratch.marks` are as [`Track::mark_living`] has them.
     fn commit(&mut self, road: &Road, scratch: &mut Scratch, out: &mut Observed) {
         loop {
-            self.mark_living(&mut scratch.marks);
             let agreed = scratch.marks.iter().rposition(|m| m.is_power_of_two());
             if let Some(index) = agreed
                 && (index > 0 || !self.begun)
@@ -412,6 +412,7 @@ impl Track {
             let Some(keep) = self.best().map(|b| self.ancestor(b, index)) else { return };
             self.keep_descendants(index, keep);
             self.commit_to(road, (index, keep), scratch, out);
+            self.mark_living(&mut scratch.marks);
         }
     }
 

@@ -3,7 +3,7 @@
 use ingest::units::Position;
 
 use crate::matching::candidate::{Candidate, Metres, Seen, apart_m};
-use crate::matching::emission::bent;
+use crate::matching::emission::{bent, unbent};
 use crate::matching::far::{self, FAR_S};
 use crate::path::{Bounds, Joined, Router, Turns};
 use crate::road::plane::distance_m;
@@ -51,6 +51,29 @@ pub(super) struct From {
     /// And where its edge ends.
     pub(super) head_at: Metres,
     pub(super) variance: f64,
+    /// Standard deviation of the metres travelled less those from here to a candidate, metres.
+    pub(super) deviation_m: f64,
+}
+
+impl From {
+    /// A hypothesis at a place whose offset has this variance.
+    pub(super) fn new(road: &Road, seen: &Seen, (place, variance): (Place, f64)) -> Self {
+        let edge = road.edge(place.edge);
+        let length_m = edge.length_m();
+        let place = Place { offset_m: place.offset_m.min(length_m), ..place };
+        let (travelled_spread, weight) =
+            (seen.travelled.1, if seen.by_speed { seen.weight } else { 1.0 });
+        let noise = seen.sigma_m * seen.sigma_m / weight;
+        Self {
+            place,
+            edge,
+            length_m,
+            at: seen.plane.to_metres(road.step_at(&edge, place.offset_m).0),
+            head_at: seen.plane.e7_to_metres(road.node_e7(edge.head)),
+            variance,
+            deviation_m: (travelled_spread * travelled_spread + variance + noise).sqrt(),
+        }
+    }
 }
 
 /// A hypothesis by its number in [`Routed::froms`], a candidate, and what a way from one to the
@@ -122,10 +145,13 @@ pub(super) fn direct(road: &Road, from: &From, to: &Candidate) -> Option<Moved> 
     })
 }
 
-/// The least metres a path to `to` can have.
-pub(super) fn bound_m(from: &From, to: &Candidate) -> f64 {
-    let between = apart_m(from.head_at, to.tail_at);
-    from.length_m - from.place.offset_m + between + to.offset_m
+/// The least metres a path to `to` can have, if they are no more than `limit_m`.
+pub(super) fn bound_m(from: &From, to: &Candidate, limit_m: f64) -> Option<f64> {
+    let on_edges = from.length_m - from.place.offset_m + to.offset_m;
+    let (x, y) = (to.tail_at.0 - from.head_at.0, to.tail_at.1 - from.head_at.1);
+    let (left, square) = (limit_m - on_edges, x * x + y * y);
+    // Most are too far, which takes no root to tell.
+    (left >= 0.0 && square <= left * left).then(|| on_edges + square.sqrt())
 }
 
 /// How far a search goes before it gives up, metres.
@@ -137,7 +163,7 @@ pub(super) fn limit_m(seen: &Seen) -> f64 {
 
 /// Price of having moved so: negative logarithm, up to a constant.
 pub(super) fn cost(seen: &Seen, from: &From, to: &Candidate, moved: &Moved) -> f64 {
-    let mut cost = bent((moved.metres - seen.travelled.0) / deviation_m(seen, from), LINEAR_FROM);
+    let mut cost = bent((moved.metres - seen.travelled.0) / from.deviation_m, LINEAR_FROM);
     cost += TURN_COST * f64::from(moved.turn_backs);
     if moved.turned {
         return cost + TURN_COST;
@@ -156,14 +182,15 @@ pub(super) fn cost(seen: &Seen, from: &From, to: &Candidate, moved: &Moved) -> f
 /// The least [`cost`] of a way to another edge that has at least so many metres.
 pub(super) fn least_cost(seen: &Seen, from: &From, to: &Candidate, metres: f64) -> f64 {
     let further = (metres - seen.travelled.0).max(0.0);
-    bent(further / deviation_m(seen, from), LINEAR_FROM) + detour(from, to, metres)
+    bent(further / from.deviation_m, LINEAR_FROM) + detour(from, to, metres)
 }
 
-/// Standard deviation of the metres travelled less those between two places, metres.
-fn deviation_m(seen: &Seen, from: &From) -> f64 {
-    let spread = seen.travelled.1;
-    let noise = seen.sigma_m * seen.sigma_m / if seen.by_speed { seen.weight } else { 1.0 };
-    (spread * spread + from.variance + noise).sqrt()
+/// No way to another edge that has more metres is priced less.
+pub(super) fn most_m(seen: &Seen, from: &From, to: &Candidate, price: f64) -> f64 {
+    let by_distance = seen.travelled.0 + from.deviation_m * unbent(price, LINEAR_FROM);
+    let straight = apart_m(from.at, to.at);
+    let by_detour = straight + price * (DETOUR_M.0 + DETOUR_M.1 * straight);
+    by_distance.min(by_detour)
 }
 
 /// Price of the metres beyond the straight line.

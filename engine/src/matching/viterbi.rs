@@ -1,12 +1,13 @@
 //! One step of the model: from the newest column and a fix's candidates to the next column.
 
+use crate::matching::arrival::{Arrival, NOWHERE};
 use crate::matching::candidate::{Candidate, Seen, apart_m};
-use crate::matching::emission::{LINEAR_FROM, bent};
+use crate::matching::emission::{LINEAR_FROM, bent, probability};
 use crate::matching::far::{self, Far};
 use crate::matching::state::{CELLS_MAX, Cell, Live, Track};
 use crate::matching::transition::{self, From, Moved, Pair, Routed};
 use crate::path::Router;
-use crate::road::{Place, Road};
+use crate::road::Road;
 
 /// Hypotheses dearer than the best by more than this are dropped: e^-14, one in a million.
 const BEAM: f64 = 14.0;
@@ -36,16 +37,6 @@ pub(super) struct Step {
     pub(super) next: Vec<Next>,
 }
 
-/// The best way found so far to one candidate.
-#[derive(Debug, Clone, Copy)]
-struct Arrival {
-    score: f64,
-    mass: f64,
-    back: u8,
-    offset_m: f64,
-    variance: f64,
-}
-
 /// A hypothesis of the next column.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Next {
@@ -54,9 +45,6 @@ pub(super) struct Next {
     pub(super) mass: f64,
     pub(super) variance: f64,
 }
-
-const NOWHERE: Arrival =
-    Arrival { score: f64::INFINITY, mass: 0.0, back: 0, offset_m: 0.0, variance: 0.0 };
 
 /// Price of a fix off the road.
 fn off_cost(seen: &Seen) -> f64 {
@@ -69,10 +57,10 @@ impl Step {
         self.next.clear();
         let variance = seen.sigma_m * seen.sigma_m;
         for c in candidates {
-            self.push_on(c, c.cost, libm::exp(-c.cost), (0, c.offset_m, variance));
+            self.push_on(c, c.cost, probability(c.cost), (0, c.offset_m, variance));
         }
         let score = LEAVE_COST + off_cost(seen);
-        self.push_off(Cell::off(None, 0), score, libm::exp(-score));
+        self.push_off(Cell::off(None, 0), score, probability(score));
         self.settle();
     }
 
@@ -99,10 +87,12 @@ impl Step {
         let far = far::is_far(seen);
         let mut away: Option<(usize, From)> = None;
         routed.froms.clear();
+        let prices = [LEAVE_COST + off_cost(seen), off_cost(seen)];
+        let prices = prices.map(|price| (price, probability(price)));
         for (i, (cell, live)) in track.newest().iter().zip(&track.live).enumerate() {
-            let leave = if cell.off_road { 0.0 } else { LEAVE_COST } + off_cost(seen);
+            let (leave, likely) = prices[usize::from(cell.off_road)];
             let score = f64::from(live.score) + leave;
-            off.mass += f64::from(live.mass) * libm::exp(-leave);
+            off.mass += f64::from(live.mass) * likely;
             if score < off.score {
                 off.score = score;
                 off_cell = Cell::off(cell.place(), i as u8);
@@ -111,7 +101,7 @@ impl Step {
                 self.begin_anywhere(i, live);
                 continue;
             };
-            let from = standing(road, seen, (place, live));
+            let from = From::new(road, seen, (place, live.variance.into()));
             if cell.off_road {
                 away = Some((i, from));
             } else {
@@ -130,7 +120,7 @@ impl Step {
         for (k, c) in candidates.iter().enumerate() {
             let a = self.arrivals[k];
             if a.score.is_finite() {
-                let mass = a.mass * libm::exp(-c.cost);
+                let mass = a.mass * probability(c.cost);
                 self.push_on(c, a.score + c.cost, mass, (a.back, a.offset_m, a.variance));
             }
         }
@@ -189,15 +179,15 @@ impl Step {
         let mut pairs = std::mem::take(&mut routed.pairs);
         pairs.clear();
         for (number, (i, from)) in froms.iter().enumerate() {
+            let score = f64::from(track.live[*i].score);
             for (k, to) in candidates.iter().enumerate() {
                 if let Some(moved) = transition::direct(road, from, to) {
                     self.arrive(k, (*i, from, &track.live[*i]), (seen, to), &moved);
-                    continue;
-                }
-                let metres = transition::bound_m(from, to);
-                if metres <= limit {
+                } else if score <= self.arrivals[k].score + HIDDEN
+                    && let Some(metres) = transition::bound_m(from, to, limit)
+                {
                     let least = transition::least_cost(seen, from, to, metres);
-                    pairs.push((number, k, f64::from(track.live[*i].score) + least));
+                    pairs.push((number, k, score + least));
                 }
             }
         }
@@ -215,7 +205,7 @@ impl Step {
     }
 
     /// Searches from one hypothesis the candidates of `pairs` that are not out of the question,
-    /// given what each way scores at least.
+    /// given what each way scores at least, and no farther than a way could matter.
     #[expect(clippy::too_many_arguments, reason = "two of them are memory that is reused")]
     fn search_on(
         &mut self,
@@ -225,21 +215,24 @@ impl Step {
         (seen, candidates): (&Seen, &[Candidate]),
         (router, routed): (&mut Router, &mut Routed),
     ) {
-        let all = || self.arrivals.iter().zip(candidates);
-        let best = all().map(|(a, c)| a.score + c.cost).fold(f64::INFINITY, f64::min);
-        let beside = all().map(|(a, c)| a.score + c.beside).fold(f64::INFINITY, f64::min);
+        let (best, beside) = self.best(candidates);
         routed.asked.clear();
         routed.targets.clear();
+        let mut limit: f64 = 0.0;
         for &(_, k, least) in pairs {
             let to = &candidates[k];
-            // Beyond the beam of the column, and of what the spread learns from.
-            let beyond = least + to.cost > best + BEAM && least + to.beside > beside + BEAM;
-            if !beyond && least <= self.arrivals[k].score + HIDDEN {
+            // Within the beam of the column, or of what the spread learns from, and not hidden.
+            let most = (best - to.cost).max(beside - to.beside) + BEAM;
+            let most = most.min(self.arrivals[k].score + HIDDEN);
+            if least <= most {
                 routed.asked.push(k);
                 routed.targets.push(to.place());
+                let price = most - f64::from(live.score);
+                limit = limit.max(transition::most_m(seen, from, to, price));
             }
         }
-        ask(road, from, transition::limit_m(seen), (seen, candidates), (router, routed));
+        let limit = limit.min(transition::limit_m(seen));
+        ask(road, from, limit, (seen, candidates), (router, routed));
         for (k, joined) in routed.asked.iter().zip(&routed.reached) {
             if let Some(r) = joined.map(|j| j.reached) {
                 let moved = Moved {
@@ -274,6 +267,13 @@ impl Step {
         self.offer(k, (i, live), cost, (offset_m, gain * measured));
     }
 
+    /// The best price of a candidate so far, and the best but for the distances of the fix.
+    fn best(&self, candidates: &[Candidate]) -> (f64, f64) {
+        self.arrivals.iter().zip(candidates).fold((f64::INFINITY, f64::INFINITY), |best, (a, c)| {
+            (best.0.min(a.score + c.cost), best.1.min(a.score + c.beside))
+        })
+    }
+
     fn come_back(
         &mut self,
         road: &Road,
@@ -283,10 +283,9 @@ impl Step {
     ) {
         routed.asked.clear();
         routed.targets.clear();
-        let prices = self.arrivals.iter().zip(candidates).map(|(a, c)| a.score + c.cost);
-        let best = prices.fold(f64::INFINITY, f64::min);
+        let (best, beside) = self.best(candidates);
         let score = f64::from(live.score) + RETURN_COST;
-        let mut furthest: f64 = 0.0;
+        let (mut furthest, mut limit): (f64, f64) = (0.0, 0.0);
         for (k, to) in candidates.iter().enumerate() {
             // Most candidates are reached by the road already, and more cheaply.
             if score >= self.arrivals[k].score || score + to.cost > best + BEAM {
@@ -297,10 +296,14 @@ impl Step {
             } else {
                 routed.asked.push(k);
                 routed.targets.push(to.place());
-                furthest = furthest.max(apart_m(from.at, to.at));
+                let straight = apart_m(from.at, to.at);
+                furthest = furthest.max(straight);
+                // A way that is dearer lies outside of the beam.
+                let price = (best - to.cost).max(beside - to.beside) + BEAM - score;
+                limit = limit.max(straight + price * detour_scale_m(straight));
             }
         }
-        let limit = 2.0 * furthest + RETURN_REACH_M;
+        let limit = limit.min(2.0 * furthest + RETURN_REACH_M);
         ask(road, from, limit, (seen, candidates), (router, routed));
         for (k, joined) in routed.asked.iter().zip(&routed.reached) {
             let metres = joined.map_or(UNREACHED_M, |j| j.reached.metres);
@@ -317,7 +320,7 @@ impl Step {
     ) {
         let straight = apart_m(from.at, to.at);
         let excess = (metres - straight).max(0.0);
-        let detour = excess / (RETURN_DETOUR_M.0 + RETURN_DETOUR_M.1 * straight);
+        let detour = excess / detour_scale_m(straight);
         let cost = RETURN_COST + detour.min(RETURN_MOST);
         let same = to.edge == from.place.edge;
         let offset_m = if same { to.offset_m.max(from.place.offset_m) } else { to.offset_m };
@@ -358,16 +361,9 @@ impl Step {
     }
 }
 
-impl Arrival {
-    fn offer(&mut self, score: f64, mass: f64, cost: f64, take: impl FnOnce(&mut Self)) {
-        if cost < 30.0 {
-            self.mass += mass * libm::exp(-cost);
-        }
-        if score + cost < self.score {
-            self.score = score + cost;
-            take(self);
-        }
-    }
+/// Metres beyond the straight line that count as one unit of price on a return.
+fn detour_scale_m(straight: f64) -> f64 {
+    RETURN_DETOUR_M.0 + RETURN_DETOUR_M.1 * straight
 }
 
 /// The ways from one place to the candidates in `routed.asked`.
@@ -381,19 +377,4 @@ fn ask(
     let away = routed.asked.iter().map(|k| candidates[*k].distance_m);
     let around = (seen.position, away.fold(0.0, f64::max));
     routed.ask((road, router), from.place, around, (limit_m, transition::TURNS));
-}
-
-/// What the transitions from a hypothesis need to know of it.
-fn standing(road: &Road, seen: &Seen, (place, live): (Place, &Live)) -> From {
-    let edge = road.edge(place.edge);
-    let length_m = edge.length_m();
-    let place = Place { offset_m: place.offset_m.min(length_m), ..place };
-    From {
-        place,
-        edge,
-        length_m,
-        at: seen.plane.to_metres(road.step_at(&edge, place.offset_m).0),
-        head_at: seen.plane.e7_to_metres(road.node_e7(edge.head)),
-        variance: f64::from(live.variance),
-    }
 }

@@ -3,8 +3,8 @@
 use ingest::units::Position;
 
 use crate::road::plane::{METRES_PER_DEGREE, shorter_way};
-use crate::road::record::EdgeRecord;
-use crate::road::{Class, EdgeId, Place, Profile, Road};
+use crate::road::record::{AGAINST, EdgeRecord};
+use crate::road::{Class, EdgeId, Link, Place, Profile, Road};
 
 use super::{BOARDING_S, DESTINATION_S};
 
@@ -31,10 +31,6 @@ pub(super) trait Cost {
     fn turn(&self, from: &EdgeRecord, to: &EdgeRecord) -> f64;
     /// At most what is left from a node to the goal; consistent along edges.
     fn bound(&self, road: &Road, node: u32) -> f64;
-    /// Metres of straight line that such a bound stands for at least.
-    fn straight_m(&self, _bound: f64) -> f64 {
-        0.0
-    }
 }
 
 /// Seconds at free flow, with what discourages a way.
@@ -161,49 +157,42 @@ impl<'a> Habit<'a> {
         let per_lng = METRES_PER_DEGREE * libm::cos(goal.lat.to_radians());
         Self { road, turns, goal, per_lng, radius_m, pace }
     }
-}
 
-/// Seconds that drivers weigh the whole edge as, in [`super::Router::reach_from_all`].
-pub fn weighed_s(road: &Road, edge: EdgeId) -> f64 {
-    weighed(&road.edge(edge))
-}
-
-fn weighed(record: &EdgeRecord) -> f64 {
-    let metres = record.length_m() * HABIT_S_PER_M;
-    HABIT_METRES * metres + (1.0 - HABIT_METRES) * record.seconds(Profile::Van)
-}
-
-impl Cost for Habit<'_> {
-    fn profile(&self) -> Profile {
-        Profile::Van
+    /// What an edge is weighed as, from tail to head.
+    pub(super) fn edge(link: &Link) -> f64 {
+        mixed(link.length_m, link.van_s)
     }
 
-    fn edge(&self, _edge: EdgeId, record: &EdgeRecord) -> f64 {
-        weighed(record)
-    }
-
-    fn turn(&self, from: &EdgeRecord, to: &EdgeRecord) -> f64 {
-        if from.turns_back(to) {
+    /// What going over from one edge to the next is.
+    pub(super) fn turn(&self, from: &Link, to: &Link) -> f64 {
+        if from.street ^ to.street == AGAINST {
             self.turns.back_s
-        } else if from.way == to.way || self.turns.corner_s == 0.0 {
+        } else if from.same_way(to) || self.turns.corner_s == 0.0 {
             0.0
         } else {
-            let bend = 1.0 - self.road.straight_on(from, to);
+            let bend = 1.0 - self.road.straight_on(from.street, to.street);
             self.turns.corner_s * bend.clamp(STRAIGHT_SHARE, 1.0)
         }
     }
 
-    fn bound(&self, road: &Road, node: u32) -> f64 {
-        let (lng, lat) = road.node_e7(node);
+    /// At most what is left from a place to the goal, consistent along edges; and the metres of
+    /// straight line that this stands for at least.
+    pub(super) fn bound(&self, (lng, lat): (i32, i32)) -> (f64, f64) {
         let at = Position::from_e7(lng, lat);
         let x = shorter_way(at.lng - self.goal.lng) * self.per_lng;
         let y = (at.lat - self.goal.lat) * METRES_PER_DEGREE;
         // A hair less, for the plane is not exact.
-        let away = (x * x + y * y).sqrt() * 0.999 - self.radius_m;
-        away.max(0.0) * self.pace
+        let away = ((x * x + y * y).sqrt() * 0.999 - self.radius_m).max(0.0);
+        (away * self.pace, away)
     }
+}
 
-    fn straight_m(&self, bound: f64) -> f64 {
-        bound / self.pace
-    }
+/// Seconds that drivers weigh the whole edge as, in [`super::Router::reach_from_all`].
+pub fn weighed_s(road: &Road, edge: EdgeId) -> f64 {
+    let record = road.edge(edge);
+    mixed(record.length_m(), record.seconds(Profile::Van))
+}
+
+fn mixed(metres: f64, seconds: f64) -> f64 {
+    HABIT_METRES * (metres * HABIT_S_PER_M) + (1.0 - HABIT_METRES) * seconds
 }

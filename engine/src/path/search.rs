@@ -1,5 +1,7 @@
 //! Label-setting search over the states of the road: Dijkstra 1959, with Hart, Nilsson &
-//! Raphael's bound (A*, 1968) where the cost has one.
+//! Raphael's bound (A*, 1968) where the cost has one; `from_all` from many places at once.
+
+mod from_all;
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -95,6 +97,8 @@ pub(super) struct Search {
     limit_m: f32,
     /// Targets sorted by edge: edge and index.
     targets: Vec<(EdgeId, u32)>,
+    /// A bit for each target's edge, by its number modulo 64.
+    marked: u64,
     /// By index of the target.
     arrivals: Vec<Option<Arrival>>,
 }
@@ -150,51 +154,6 @@ impl Search {
         self.drop_beyond(limit);
     }
 
-    /// Finds the cheapest way from whichever of `starts`, each with what it cost to get there, to
-    /// every target other than ahead on a start's own edge. A target is given up where way and its
-    /// own cost, `handicaps`, exceed the bounds. Beyond the metres that are allowed no way is
-    /// followed; where the cheapest one is too long, a dearer one that is not may be found.
-    #[expect(clippy::too_many_arguments, reason = "a search has two ends, bounds and a cost")]
-    pub(super) fn run_from_all<C: Cost>(
-        &mut self,
-        road: &Road,
-        starts: &[(Place, f64)],
-        (targets, handicaps): (&[Place], &[f64]),
-        bounds: Bounds,
-        cost: &C,
-    ) {
-        self.begin(road, targets, bounds.limit_m as f32 + METRES_ROUNDED);
-        for (from, so_far) in starts {
-            let record = road.edge(from.edge);
-            if !record.access().has(cost.profile()) {
-                continue;
-            }
-            let (whole, length_m) = (cost.edge(from.edge, &record), record.length_m());
-            let left = so_far + cost.piece(whole, 1.0 - share(*from, length_m));
-            if left < self.cost(from.edge.0) {
-                let metres = ((length_m - from.offset_m).max(0.0) as f32, 0.0);
-                self.label(from.edge.0, (left, cost.bound(road, record.head)), metres, NOWHERE);
-            }
-        }
-        let least = handicaps.iter().copied().fold(f64::INFINITY, f64::min);
-        let mut worst = bounds.limit_s;
-        while let Some(waiting) = self.queue.pop() {
-            if waiting.key > worst {
-                break;
-            }
-            if waiting.cost <= self.cost(waiting.state)
-                && self.expand(road, targets, &waiting, cost)
-            {
-                let reached = self.arrivals.iter().zip(handicaps);
-                let best = reached
-                    .filter_map(|(arrival, handicap)| Some(arrival.as_ref()?.cost + handicap))
-                    .fold(f64::INFINITY, f64::min);
-                worst = self.worst(bounds.limit_s, Until::All).min(best + bounds.beam_s - least);
-            }
-        }
-        self.drop_beyond(bounds.limit_s);
-    }
-
     fn begin(&mut self, road: &Road, targets: &[Place], limit_m: f32) {
         self.limit_m = limit_m;
         if self.labels.len() < road.states() || self.epoch == u32::MAX {
@@ -207,6 +166,7 @@ impl Search {
         self.targets.clear();
         self.targets.extend(targets.iter().zip(0..).map(|(target, index)| (target.edge, index)));
         self.targets.sort_unstable();
+        self.marked = targets.iter().fold(0, |marked, target| marked | bit(target.edge));
         self.arrivals.clear();
         self.arrivals.resize(targets.len(), None);
     }
@@ -216,7 +176,7 @@ impl Search {
         &mut self,
         road: &Road,
         targets: &[Place],
-        &Waiting { state, cost: so_far, metres, .. }: &Waiting,
+        &Waiting { state, cost: so_far, .. }: &Waiting,
         cost: &C,
     ) -> bool {
         let from = road.edge(road.edge_in(state));
@@ -238,9 +198,8 @@ impl Search {
             }
             let reached = at_tail + whole;
             if reached < self.cost(next) {
-                let bound = cost.bound(road, record.head);
-                let metres = (metres + record.length_m() as f32, cost.straight_m(bound) as f32);
-                self.label(next, (reached, bound), metres, state);
+                let left = cost.bound(road, record.head);
+                self.label(next, (reached, left), (0.0, 0.0), state);
             }
         }
         improved
@@ -322,6 +281,11 @@ impl Search {
         }
         out.reverse();
     }
+}
+
+/// The bit of an edge in [`Search::marked`].
+fn bit(edge: EdgeId) -> u64 {
+    1 << (edge.0 % 64)
 }
 
 /// The share of an edge that lies before a place, 0 to 1.

@@ -3,7 +3,7 @@
 use ingest::units::Position;
 
 use super::geometry::Spot;
-use super::record::{AGAINST, EdgeRecord};
+use super::record::AGAINST;
 use super::{EdgeId, Road, plane};
 
 /// A street's direction at its end is that to the first point so many metres away,
@@ -12,11 +12,11 @@ const DIRECTION_M: f64 = 10.0;
 const DIRECTION_POINTS: usize = 6;
 
 impl Road {
-    /// The cosine of the change of direction where one edge goes over into the next: 1 straight
-    /// on, 0 round a corner, -1 back.
-    pub(crate) fn straight_on(&self, from: &EdgeRecord, to: &EdgeRecord) -> f64 {
-        let [x, y] = self.direction_at_end(from.street ^ AGAINST);
-        let [u, v] = self.direction_at_end(to.street);
+    /// The cosine of the change of direction where an edge of one street goes over into one of the
+    /// next, both as their records name them: 1 straight on, 0 round a corner, -1 back.
+    pub(crate) fn straight_on(&self, from: u32, to: u32) -> f64 {
+        let [x, y] = self.direction_at_end(from ^ AGAINST);
+        let [u, v] = self.direction_at_end(to);
         // Both lead away from the junction, and have the length 1 or, where no point is another, 0.
         let known = (x, y) != (0.0, 0.0) && (u, v) != (0.0, 0.0);
         if known { -f64::from(x * u + y * v) } else { 1.0 }

@@ -2,11 +2,13 @@
 //!
 //! Three passes: relations (which restrictions and polygons there are), ways (which are roads
 //! and areas), nodes (where those lie). Only what is used is kept, so memory follows the roads
-//! and areas of a file, not its size. In reading order: `frame` checks the file, `pbf` decodes
-//! it, `tags` and `quantity` understand tags, `relations`, `ways`, `nodes` and `areas` keep
+//! and areas of a file, not its size. In reading order: `frame` finds the blobs, `blob` unpacks
+//! one, `wire` and `block` decode what it holds, `pbf` makes passes of that; `tags` and `quantity` understand tags, `relations`, `ways`, `nodes` and `areas` keep
 //! what they are named after.
 
 mod areas;
+mod blob;
+mod block;
 mod frame;
 mod nodes;
 mod pbf;
@@ -16,16 +18,16 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod ways;
+mod wire;
 
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use osmpbf::Element;
-
 use super::builder::RoadBuilder;
 use super::error::RoadError;
 use areas::Outlines;
+use block::Element;
 use nodes::Nodes;
 use pbf::{NODES, RELATIONS, Source, WAYS};
 use relations::Relations;
@@ -38,8 +40,8 @@ pub fn import(source: &Path) -> Result<Vec<u8>, RoadError> {
     let mut pbf = Source::open(source)?;
     let mut relations = Relations::default();
     pbf.pass(RELATIONS, |element| {
-        if let Element::Relation(relation) = element {
-            relations.read(&relation);
+        if let Element::Relation { members, tags } = element {
+            relations.read(members, tags);
         }
     })?;
     let (roads, outlines) = read_ways(&mut pbf, &relations)?;
@@ -47,7 +49,11 @@ pub fn import(source: &Path) -> Result<Vec<u8>, RoadError> {
         return Err(RoadError::NoRoads { path: source.to_owned() });
     }
     let mut nodes = Nodes::wanted([roads.refs(), outlines.refs()].concat());
-    pbf.pass(NODES, |element| nodes.read(&element))?;
+    pbf.pass(NODES, |element| {
+        if let Element::Node { id, lng_lat, tags } = element {
+            nodes.read(id, lng_lat, tags);
+        }
+    })?;
     let mut builder = RoadBuilder::new();
     builder.areas(outlines.write(&relations.multipolygons, &nodes));
     drop(outlines);
@@ -90,16 +96,12 @@ fn read_ways(pbf: &mut Source, relations: &Relations) -> Result<(Roads, Outlines
     parts.sort_unstable();
     parts.dedup();
     let (mut roads, mut outlines) = (Roads::default(), Outlines::default());
-    let mut refs = Vec::new();
     pbf.pass(WAYS, |element| {
-        let Element::Way(way) = element else { return };
-        let tags: Vec<_> = way.tags().collect();
-        let tags = Tags(&tags);
-        refs.clear();
-        refs.extend(way.refs());
-        roads.way(way.id(), &refs, &tags);
-        let part = parts.binary_search(&way.id()).is_ok();
-        outlines.way(way.id(), &refs, areas::kind(&tags), part);
+        let Element::Way { id, refs, tags } = element else { return };
+        let tags = Tags(tags);
+        roads.way(id, refs, &tags);
+        let part = parts.binary_search(&id).is_ok();
+        outlines.way(id, refs, areas::kind(&tags), part);
     })?;
     Ok((roads, outlines))
 }

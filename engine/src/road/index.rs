@@ -128,17 +128,29 @@ impl Road {
         while depth > 0 {
             depth -= 1;
             let (level, index) = waiting[depth];
-            if level == 0 {
+            let Some(level) = level.checked_sub(1) else {
                 found(index as usize);
                 continue;
-            }
-            let (below, size) = starts[usize::from(level) - 1];
+            };
+            let (below, size) = starts[usize::from(level)];
             let first = index as usize * FANOUT;
-            for child in (first..(first + FANOUT).min(size)).rev() {
-                if boxes[below + child].meets(frame) {
-                    waiting[depth] = (level - 1, child as u32);
-                    depth += 1;
+            let row = &boxes[below + first..below + (first + FANOUT).min(size)];
+            let mut met = 0_u32;
+            for (child, frame_of) in row.iter().enumerate() {
+                met |= u32::from(frame_of.meets(frame)) << child;
+            }
+            if level == 0 {
+                // Pieces wait for nothing: the lowest first, as all the others.
+                while met != 0 {
+                    found(first + met.trailing_zeros() as usize);
+                    met &= met - 1;
                 }
+            }
+            while met != 0 {
+                let child = met.ilog2();
+                met &= !(1 << child);
+                waiting[depth] = (level, first as u32 + child);
+                depth += 1;
             }
         }
     }

@@ -20,8 +20,13 @@ impl Road {
 
     /// As [`Road::near`] for edges that any of `who` may use, all of them.
     pub fn near_for(&self, at: Position, radius_m: f64, who: Access, out: &mut Vec<Near>) {
+        self.near_on(&Plane::new(at), radius_m, who, out);
+    }
+
+    /// As [`Road::near_for`], around the origin of a plane.
+    pub(crate) fn near_on(&self, plane: &Plane, radius_m: f64, who: Access, out: &mut Vec<Near>) {
         out.clear();
-        let plane = Plane::new(at);
+        let at = plane.origin();
         let high = radius_m / METRES_PER_DEGREE;
         let wide = (radius_m / plane.metres_per_lng()).min(180.0);
         let (west, east) = (at.lng - wide, at.lng + wide);
@@ -31,7 +36,7 @@ impl Road {
             let [w, s, e, n] = sides.map(|side| (side * 1e7) as i32);
             let frame = [w, s].map(|v| v.saturating_sub(1));
             let frame = Frame([frame[0], frame[1], e.saturating_add(1), n.saturating_add(1)]);
-            self.pieces_in(frame, |piece| self.near_piece(&plane, piece, radius_m, out));
+            self.pieces_in(frame, |piece| self.near_piece(plane, piece, radius_m, out));
         };
         search(west, east, out);
         if west < -180.0 {
@@ -48,24 +53,31 @@ impl Road {
         let (street, start_mm, points) = self.piece(piece);
         let mut points = points.map(|spot| plane.e7_to_metres(spot));
         let Some(mut from) = points.next() else { return };
-        let (mut walked, mut best) = (f64::from(start_mm) / 1000.0, None);
-        let mut least = radius_m * radius_m;
-        for to in points.take(PIECE_SEGMENTS) {
+        let mut squares = [0.0; PIECE_SEGMENTS];
+        let (mut best, mut least) = (None, radius_m * radius_m);
+        for (number, to) in points.take(PIECE_SEGMENTS).enumerate() {
             let (dx, dy) = (to.0 - from.0, to.1 - from.1);
             let square = dx * dx + dy * dy;
-            let along = -(from.0 * dx + from.1 * dy);
-            let share = if square > 0.0 { (along / square).clamp(0.0, 1.0) } else { 0.0 };
-            let (x, y) = (from.0 + share * dx, from.1 + share * dy);
-            let away = x * x + y * y;
-            let length = square.sqrt();
-            if away <= least && (length > 0.0 || best.is_none()) {
-                least = away;
-                best = Some((walked + share * length, (x, y), (dx, dy)));
+            squares[number] = square;
+            // Most segments are too far even where they are as long as lines: that needs no root
+            // and no division. A little more than rounding can take away.
+            let cross = from.0 * dy - from.1 * dx;
+            if cross * cross <= least * square * (1.0 + 1e-9) {
+                let along = -(from.0 * dx + from.1 * dy);
+                let share = if square > 0.0 { (along / square).clamp(0.0, 1.0) } else { 0.0 };
+                let (x, y) = (from.0 + share * dx, from.1 + share * dy);
+                let away = x * x + y * y;
+                if away <= least && (square > 0.0 || best.is_none()) {
+                    least = away;
+                    best = Some((number, share, (x, y), (dx, dy)));
+                }
             }
-            walked += length;
             from = to;
         }
-        if let Some((offset_m, (x, y), (dx, dy))) = best {
+        if let Some((number, share, (x, y), (dx, dy))) = best {
+            let before = squares[..number].iter().map(|square: &f64| square.sqrt());
+            let walked = before.fold(f64::from(start_mm) / 1000.0, |sum, metres| sum + metres);
+            let offset_m = walked + share * squares[number].sqrt();
             out.push(Near {
                 place: Place { edge: EdgeId(street), offset_m },
                 position: plane.to_position(x, y),

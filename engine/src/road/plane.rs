@@ -44,6 +44,11 @@ impl Plane {
         Position { lng, lat: (self.origin.lat + y / METRES_PER_DEGREE).clamp(-90.0, 90.0) }
     }
 
+    /// Where it touches.
+    pub(crate) fn origin(&self) -> Position {
+        self.origin
+    }
+
     /// Metres in a degree of longitude here.
     pub fn metres_per_lng(&self) -> f64 {
         self.east

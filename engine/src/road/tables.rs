@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 
 use super::index::{Frame, PIECE_SEGMENTS, levels};
+use super::links::Link;
 use super::record::AGAINST;
 use super::{EdgeId, Road};
 
@@ -20,6 +21,8 @@ pub(super) struct Found {
     pub(super) boxes: OnceLock<Vec<Frame>>,
     /// Per street: the directions at its two ends, away from them.
     pub(super) directions: OnceLock<Vec<[[f32; 2]; 2]>>,
+    /// Per edge: what a search needs of it.
+    pub(super) links: OnceLock<Vec<Link>>,
 }
 
 /// Which edges there are where.

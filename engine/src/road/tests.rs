@@ -120,6 +120,25 @@ fn an_only_restriction_leaves_one_way_on() {
 }
 
 #[test]
+fn a_turn_into_a_state_of_another_edge_is_none() {
+    let mut builder = grid(3);
+    builder.restriction(at_node(1001, 101, 2001));
+    let image = builder.image().unwrap();
+    let turns = Layout::read(&image).unwrap().extent(Section::Turns);
+    let word = |at: usize| u32::from_le_bytes(image[at..at + 4].try_into().unwrap());
+    // A listed turn, from which the ban is taken.
+    let at = turns.start;
+    let (from, to) = (word(at), EdgeId(word(at + 4)));
+    for (next, expected) in [(to.0, Some(to.0)), (to.0 ^ 1, None), (u32::MAX, None)] {
+        let mut damaged = image.clone();
+        damaged[at + 8..at + 12].copy_from_slice(&next.to_le_bytes());
+        damaged[at + 12..at + 16].fill(0);
+        let road = Road::from_bytes(Bytes::Owned(damaged)).unwrap();
+        assert_eq!(road.turn(from, to, Profile::Van), expected, "into state {next}");
+    }
+}
+
+#[test]
 fn the_same_calls_give_the_same_bytes() {
     let image = || grid(5).image().unwrap();
     assert_eq!(image(), image());

@@ -3,8 +3,7 @@
 //! ```text
 //! repeated: length of header u32 big-endian | BlobHeader { type, datasize } | Blob
 //! ```
-//! (`wiki.openstreetmap.org/wiki/PBF_Format`). The decoder accepts a file that ends inside a
-//! length and says of others only "protobuf error"; here each gets its own line.
+//! (`wiki.openstreetmap.org/wiki/PBF_Format`).
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -12,56 +11,81 @@ use std::path::Path;
 
 use crate::road::RoadError;
 
-/// The format's own limit for a header.
-const HEADER_MAX: u64 = 64 * 1024;
-/// The format's own limit for a blob.
-const BLOB_MAX: u64 = 32 * 1024 * 1024;
-/// Largest accepted source: a country. The whole planet is beyond one map in memory.
-pub(super) const SOURCE_MAX: u64 = 8 << 30;
+use super::wire::{Broken, Fields};
 
-/// Walks the frame to the end of the file.
-pub(super) fn check(path: &Path) -> Result<(), RoadError> {
+/// The format's own limit for a header.
+const HEADER_MAX: u32 = 64 * 1024;
+/// The format's own limit for a blob.
+const BLOB_MAX: u32 = 32 * 1024 * 1024;
+/// Largest accepted source: a country. The whole planet is beyond one map in memory.
+const SOURCE_MAX: u64 = 8 << 30;
+/// Blobs of one file: eight gigabytes in pieces of 8 KiB, a tenth of what writers fill.
+const BLOBS_MAX: usize = 1 << 20;
+
+/// What a blob is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `OSMHeader`.
+    Header,
+    /// `OSMData`.
+    Data,
+    /// Something else, which readers pass over.
+    Other,
+}
+
+/// Where a blob lies.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Blob {
+    pub(super) kind: Kind,
+    /// Bytes of it, at most [`BLOB_MAX`].
+    pub(super) size: u32,
+    /// Its first byte.
+    pub(super) at: u64,
+    /// Kinds of elements in it, as bits; all until it was read.
+    pub(super) holds: u8,
+}
+
+/// Walks the frame to the end of the file: every blob in order.
+pub(super) fn walk(path: &Path) -> Result<(File, Vec<Blob>), RoadError> {
     let io = |source| RoadError::Io { action: "read", path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
+    let broken = |what: String| RoadError::Pbf { path: path.to_owned(), what };
     if length > SOURCE_MAX {
-        let what = format!("{length} bytes, at most {SOURCE_MAX} are accepted");
-        return Err(RoadError::Pbf { path: path.to_owned(), what });
+        return Err(broken(format!("{length} bytes, at most {SOURCE_MAX} are accepted")));
     }
     let mut file = BufReader::new(file);
     sniff(path, &mut file, length)?;
-    let (mut at, mut blobs) = (0, 0_u64);
+    let (mut at, mut blobs) = (0, Vec::new());
+    let mut header = Vec::new();
     while at < length {
-        let broken = |what: String| RoadError::Pbf { path: path.to_owned(), what };
+        if blobs.len() == BLOBS_MAX {
+            return Err(broken(format!("more than {BLOBS_MAX} blobs, at byte {at}")));
+        }
         let cut = || broken(format!("cut short at byte {length}, inside the blob at byte {at}"));
         let mut word = [0; 4];
         file.read_exact(&mut word).map_err(|_short| cut())?;
-        let header = u64::from(u32::from_be_bytes(word));
-        if header == 0 || header > HEADER_MAX {
-            let what = format!("header of {header} bytes at byte {at}, expected 1 to {HEADER_MAX}");
+        let size = u32::from_be_bytes(word);
+        if size == 0 || size > HEADER_MAX {
+            let what = format!("header of {size} bytes at byte {at}, expected 1 to {HEADER_MAX}");
             return Err(broken(what));
         }
-        let mut bytes = vec![0; header as usize];
-        file.read_exact(&mut bytes).map_err(|_short| cut())?;
-        let (kind, size) =
-            blob_header(&bytes).ok_or_else(|| broken(format!("no blob header at byte {at}")))?;
-        if size > BLOB_MAX {
-            let what = format!("blob of {size} bytes at byte {at}, at most {BLOB_MAX} are allowed");
-            return Err(broken(what));
+        header.resize(size as usize, 0);
+        file.read_exact(&mut header).map_err(|_short| cut())?;
+        let blob =
+            blob_header(&header, at, at + 4 + u64::from(size)).map_err(|wrong| broken(wrong.0))?;
+        if blobs.is_empty() && blob.kind != Kind::Header {
+            return Err(broken("begins with another blob, expected `OSMHeader`".to_owned()));
         }
-        if blobs == 0 && kind != b"OSMHeader" {
-            let kind = String::from_utf8_lossy(kind).into_owned();
-            return Err(broken(format!("begins with a blob `{kind}`, expected `OSMHeader`")));
-        }
-        let next = at + 4 + header + size;
+        let next = blob.at + u64::from(blob.size);
         if next > length {
             return Err(cut());
         }
-        file.seek(SeekFrom::Start(next)).map_err(io)?;
+        file.seek_relative(i64::from(blob.size)).map_err(io)?;
         at = next;
-        blobs += 1;
+        blobs.push(blob);
     }
-    Ok(())
+    Ok((file.into_inner(), blobs))
 }
 
 /// Names what is plainly something else, by its first bytes.
@@ -102,41 +126,32 @@ fn sniff(path: &Path, file: &mut BufReader<File>, length: u64) -> Result<(), Roa
     Err(RoadError::NotPbf { path: path.to_owned(), found })
 }
 
-/// Type and size of the blob behind a header: fields 1 (string) and 3 (varint).
-fn blob_header(mut bytes: &[u8]) -> Option<(&[u8], u64)> {
+/// The blob behind the header at byte `from`, which begins at byte `at`: fields 1 (its kind) and 3
+/// (its size).
+fn blob_header(bytes: &[u8], from: u64, at: u64) -> Result<Blob, Broken> {
     let (mut kind, mut size) = (None, None);
-    while !bytes.is_empty() {
-        let tag = varint(&mut bytes)?;
-        match tag & 7 {
-            0 => {
-                let value = varint(&mut bytes)?;
-                if tag >> 3 == 3 {
-                    size = Some(value);
-                }
-            }
-            2 => {
-                let length = usize::try_from(varint(&mut bytes)?).ok()?;
-                let (value, rest) = bytes.split_at_checked(length)?;
-                if tag >> 3 == 1 {
-                    kind = Some(value);
-                }
-                bytes = rest;
-            }
-            _ => return None,
+    let mut fields = Fields(bytes);
+    let named = |Broken(what)| Broken(format!("{what}, in the header at byte {from}"));
+    while let Some((field, value)) = fields.next().map_err(named)? {
+        match field {
+            1 => kind = Some(value.bytes("type").map_err(named)?),
+            3 => size = Some(value.number("datasize").map_err(named)?),
+            _ => {}
         }
     }
-    Some((kind?, size?))
-}
-
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(value);
-        }
+    let (Some(kind), Some(size)) = (kind, size) else {
+        return Err(Broken(format!("the header at byte {from} lacks its type or its size")));
+    };
+    let kind = match kind {
+        b"OSMHeader" => Kind::Header,
+        b"OSMData" => Kind::Data,
+        _ => Kind::Other,
+    };
+    let holds = if kind == Kind::Other { 0 } else { u8::MAX };
+    match u32::try_from(size) {
+        Ok(size) if size <= BLOB_MAX => Ok(Blob { kind, size, at, holds }),
+        _ => Err(Broken(format!(
+            "blob of {size} bytes at byte {from}, at most {BLOB_MAX} are allowed"
+        ))),
     }
-    None
 }

@@ -1,9 +1,8 @@
 //! Places of the nodes that ways name, and barriers among them.
 
-use osmpbf::Element;
-
 use crate::road::access::Access;
 
+use super::block::TagList;
 use super::tags::{self, Tags};
 
 /// A node on a road that not everybody passes.
@@ -37,23 +36,15 @@ impl Nodes {
         Self { ids, places, cursor: 0, barriers: Vec::new() }
     }
 
-    pub(super) fn read(&mut self, element: &Element<'_>) {
-        let (id, lng, lat) = match element {
-            Element::DenseNode(node) => (node.id(), node.decimicro_lon(), node.decimicro_lat()),
-            Element::Node(node) => (node.id(), node.decimicro_lon(), node.decimicro_lat()),
-            _ => return,
-        };
+    pub(super) fn read(&mut self, id: i64, (lng, lat): (i64, i64), tags: &TagList<'_>) {
         let Some(index) = self.seek(id) else { return };
-        if lng.unsigned_abs() > 1_800_000_000 || lat.unsigned_abs() > 900_000_000 {
-            return;
-        }
-        self.places[index] = (lng, lat);
-        let tags: Vec<_> = match element {
-            Element::DenseNode(node) => node.tags().collect(),
-            Element::Node(node) => node.tags().collect(),
-            _ => return,
+        let on_earth = |at: i64, most: i32| {
+            i32::try_from(at).ok().filter(|at| at.unsigned_abs() <= most.unsigned_abs())
         };
-        let (blocks, destination) = tags::barrier(&Tags(&tags));
+        let place = on_earth(lng, 1_800_000_000).zip(on_earth(lat, 900_000_000));
+        let Some(place) = place else { return };
+        self.places[index] = place;
+        let (blocks, destination) = tags::barrier(&Tags(tags));
         if destination || !blocks.is_empty() {
             self.barriers.push(Barrier { node: id, blocks, destination });
         }

@@ -1,12 +1,11 @@
 //! Relations that matter: turn restrictions and polygons of several ways.
 
-use osmpbf::{RelMemberType, Relation};
-
 use crate::road::access::{Access, Profile};
 use crate::road::area::AreaKind;
 use crate::road::builder::{Restriction, Via};
 
 use super::areas;
+use super::block::{Member, MemberKind, TagList};
 use super::tags::Tags;
 
 /// A polygon made of ways: outer rings and holes.
@@ -25,18 +24,14 @@ pub(super) struct Relations {
 }
 
 impl Relations {
-    pub(super) fn read(&mut self, relation: &Relation<'_>) {
-        let tags: Vec<_> = relation.tags().collect();
-        let tags = Tags(&tags);
+    pub(super) fn read(&mut self, members: &[Member<'_>], tags: &TagList<'_>) {
+        let tags = Tags(tags);
         match tags.get("type") {
-            Some("restriction") => self.restriction(relation, &tags),
+            Some("restriction") => self.restriction(members, &tags),
             Some("multipolygon") => {
                 if let Some(kind) = areas::kind(&tags) {
-                    let ways = relation
-                        .members()
-                        .filter(|member| member.member_type == RelMemberType::Way)
-                        .map(|member| member.member_id)
-                        .collect();
+                    let ways = members.iter().filter(|member| member.kind == MemberKind::Way);
+                    let ways = ways.map(|member| member.id).collect();
                     self.multipolygons.push(Multipolygon { kind, ways });
                 }
             }
@@ -44,7 +39,7 @@ impl Relations {
         }
     }
 
-    fn restriction(&mut self, relation: &Relation<'_>, tags: &Tags<'_>) {
+    fn restriction(&mut self, members: &[Member<'_>], tags: &Tags<'_>) {
         let by_hour = tags.get("hour_on").or_else(|| tags.get("day_on")).is_some();
         let conditional = tags
             .0
@@ -63,7 +58,7 @@ impl Relations {
             if binds.is_empty() || !(kind.starts_with("no_") || kind.starts_with("only_")) {
                 continue;
             }
-            if let Some(restriction) = spelled(relation, kind, binds) {
+            if let Some(restriction) = spelled(members, kind, binds) {
                 self.restrictions.push(restriction);
             }
         }
@@ -96,15 +91,15 @@ fn exempt(tags: &Tags<'_>) -> Access {
     exempt
 }
 
-fn spelled(relation: &Relation<'_>, kind: &str, binds: Access) -> Option<Restriction> {
+fn spelled(members: &[Member<'_>], kind: &str, binds: Access) -> Option<Restriction> {
     let (mut from, mut to, mut via_ways, mut via_node) = (vec![], vec![], vec![], None);
-    for member in relation.members() {
-        let way = member.member_type == RelMemberType::Way;
-        match member.role().unwrap_or("") {
-            "from" if way => from.push(member.member_id),
-            "to" if way => to.push(member.member_id),
-            "via" if way => via_ways.push(member.member_id),
-            "via" if member.member_type == RelMemberType::Node => via_node = Some(member.member_id),
+    for member in members {
+        let way = member.kind == MemberKind::Way;
+        match member.role {
+            "from" if way => from.push(member.id),
+            "to" if way => to.push(member.id),
+            "via" if way => via_ways.push(member.id),
+            "via" if member.kind == MemberKind::Node => via_node = Some(member.id),
             _ => {}
         }
     }

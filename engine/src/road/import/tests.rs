@@ -1,5 +1,7 @@
 //! Every extract that is at hand becomes a map, and shows what it is known for.
 
+mod hostile;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -132,7 +134,10 @@ fn what_is_no_pbf_is_named() {
             [framed(b"\x00"), vec![0, 0]].concat(),
             "cut short at byte 19, inside the blob at byte 17",
         ),
-        (framed(b"\x00"), "a blob is not compressed with zlib"),
+        (
+            framed(b"\x00"),
+            "a blob holds nothing, expected `raw` or `zlib_data`, in the blob at byte",
+        ),
     ] {
         fs::write(&path, &bytes).unwrap();
         let error = import(&path).unwrap_err().to_string();
