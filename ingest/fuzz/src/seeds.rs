@@ -1,5 +1,5 @@
-//! First inputs of a protocol: made by its own encoder and, with `MILEPOST_SHARED`, of its open
-//! vectors.
+//! First inputs of a protocol: made by its own encoder, stored in `corpus.txt` and, with
+//! `MILEPOST_SHARED`, of its open vectors.
 
 use std::path::Path;
 
@@ -18,6 +18,7 @@ const REPORTS: [i64; 2] = [1, 3];
 /// When the folder can not be written to.
 pub fn write(protocol: &'static dyn Protocol, folder: &Path) -> usize {
     let mut inputs = encoded(protocol);
+    inputs.extend(stored(protocol));
     inputs.extend(vectors(protocol));
     for (number, input) in inputs.iter().enumerate() {
         let path = folder.join(format!("seed-{number}"));
@@ -61,16 +62,23 @@ fn encoded(protocol: &'static dyn Protocol) -> Vec<Vec<u8>> {
     inputs
 }
 
+/// What earlier runs found: one input a line, the protocol's name and hex digits.
+fn stored(protocol: &'static dyn Protocol) -> impl Iterator<Item = Vec<u8>> {
+    let lines = include_str!("../corpus.txt").lines().filter_map(|line| line.split_once(' '));
+    lines.filter(|(name, _)| *name == protocol.name()).map(|(_, digits)| bytes(digits))
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digit = |b: u8| char::from(b).to_digit(16).unwrap_or(0) as u8;
+    hex.as_bytes().chunks_exact(2).map(|d| digit(d[0]) << 4 | digit(d[1])).collect()
+}
+
 /// Payloads of the open vectors behind the logins they depend on.
 fn vectors(protocol: &'static dyn Protocol) -> Vec<Vec<u8>> {
     let Ok(shared) = std::env::var("MILEPOST_SHARED") else { return Vec::new() };
     let path = Path::new(&shared).join("vectors").join(format!("{}.jsonl", protocol.name()));
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    let hex = |value: &serde_json::Value| {
-        let digits: Vec<u8> = value.as_str().unwrap_or_default().bytes().collect();
-        let digit = |b: u8| char::from(b).to_digit(16).unwrap_or(0) as u8;
-        digits.chunks_exact(2).map(|d| digit(d[0]) << 4 | digit(d[1])).collect::<Vec<u8>>()
-    };
+    let hex = |value: &serde_json::Value| bytes(value.as_str().unwrap_or_default());
     let input = |line: &str| {
         let vector: serde_json::Value = serde_json::from_str(line).expect("a vector");
         let earlier = vector["depends_on_login"].as_array().into_iter().flatten();

@@ -2,6 +2,7 @@
 //! tests of each one share.
 
 mod commands;
+mod corpus;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
