@@ -61,10 +61,12 @@ bench-gateway:
 bench-hostile:
 	cargo bench -p gateway --locked --bench hostile
 
-# Ways on whole cities, checked with Dijkstra's algorithm and measured against the goals.
+# Ways on whole cities, checked with Dijkstra's algorithm and measured against the goals; matching;
+# and what grows with the map.
 bench-roads:
 	cargo bench -p engine --locked --bench roads
 	cargo bench -p engine --locked --bench matching
+	cargo bench -p engine --locked --bench growth
 
 # SQL against DuckDB on the same files; needs Python with duckdb, numpy and pyarrow. The first build
 # optimises all of the SQL engine: half an hour.
